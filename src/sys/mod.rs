@@ -1,0 +1,14 @@
+//! The ground: bytes on disk, fsync, time.
+//!
+//! Purpose: one place through which every durable byte, every fsync and every look at a clock
+//! goes, so that faults, counts and simulated time reach everything above.
+//! Must not know: what the bytes mean.
+//! Invariant: an fsync that failed is reported once and never tried again here.
+
+mod clock;
+mod disk;
+mod durable;
+
+pub use clock::{Clock, OsClock};
+pub use disk::{Disk, FsyncCounts, OsDisk, Reason};
+pub use durable::{replace_file, sync_parent};
