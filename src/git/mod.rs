@@ -6,3 +6,7 @@
 //! Invariants: what [`Repo`] reports as written durable was fsynced by us (gix never does);
 //! no secret leaves through argv, errors or logs; no child touches the network unless asked to.
 //! A crash leaves: temporary packs (`tmp_toft_*`) and refs either old or new.
+
+mod error;
+
+pub use error::{GitError, Result};
