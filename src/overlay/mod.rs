@@ -1,7 +1,29 @@
-//! (being written)
+//! The upper layer: everything that differs from the base, as a journaled index keyed by inode.
+//!
+//! Purpose: hold nodes and file bodies, take atomic batches of changes, give consistent cuts.
+//! Must not know: POSIX rules, lookup counts, handles, git objects beyond their ids.
+//! Invariants: the index is what replaying the journal gives; a batch is journaled before
+//! [`Transaction::commit`] returns, and all of it or none; walking from the root through deltas
+//! reaches every node that has a name; every `Slot::Entry` has a node.
+//! Locks, outermost first: `Bodies::writing` (a freeze excludes body writers) → index → journal tail.
+//! A crash leaves: the state after the last whole record; bodies that no node names, which the next
+//! open removes; orphans (nlink 0), which it drops.
 
 mod change;
+mod codec;
+mod content;
+mod error;
+mod freeze;
+mod index;
 mod node;
+mod record;
+mod store;
 
 pub use change::Change;
+pub use content::{Bodies, Body, BodyStat, WriteGuard};
+pub use error::OverlayError;
+pub use freeze::Freeze;
+pub use index::Index;
 pub use node::{DirBase, Directory, FileData, Meta, Node, NodeData, Slot};
+pub use record::{decode_record, encode_record};
+pub use store::{IndexRef, Overlay, Recovered, Transaction};

@@ -1,0 +1,364 @@
+//! File bodies: plain files of the workspace, one a body, reached through this interface only.
+//!
+//! `bodies/<id / 1024, hex>/<id, hex>`. The body's size and mtime are the inode's. Room is left for
+//! small bodies inline in the journal and for passthrough: nobody outside sees a path or an fd.
+
+use crate::sys::{Disk, Reason};
+use crate::types::{BodyId, Timespec};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+/// Above so many bodies to sync, one syncfs(2) is cheaper than an fsync each.
+const SYNC_ONE_BY_ONE: usize = 64;
+
+/// The content store of one workspace.
+pub struct Bodies {
+    dir: PathBuf,
+    disk: Arc<dyn Disk>,
+    open: Mutex<HashMap<BodyId, Weak<Body>>>,
+    next: AtomicU64,
+    /// Held shared by whoever alters a body, exclusively by a freeze.
+    gate: RwLock<()>,
+    /// Bodies whose id is below belong to a live freeze and are not written any more.
+    frozen_below: AtomicU64,
+    unsynced: Arc<Mutex<Unsynced>>,
+}
+
+#[derive(Default)]
+struct Unsynced {
+    bodies: HashSet<BodyId>,
+    dirs: BTreeSet<PathBuf>,
+}
+
+/// Shared right to alter bodies; a freeze waits for it. Take it before the index lock, once a thread.
+pub struct WriteGuard<'a> {
+    _gate: RwLockReadGuard<'a, ()>,
+}
+
+/// One open body.
+pub struct Body {
+    /// Which one.
+    pub id: BodyId,
+    file: File,
+    version: AtomicU64,
+    dirty: AtomicBool,
+    unsynced: Arc<Mutex<Unsynced>>,
+}
+
+/// Size, allocation and time of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyStat {
+    /// Bytes.
+    pub len: u64,
+    /// 512-byte blocks.
+    pub blocks: u64,
+    /// Last change.
+    pub mtime: Timespec,
+}
+
+impl Bodies {
+    /// Opens the store below `dir` (made when missing).
+    pub(super) fn open_store(dir: PathBuf, disk: Arc<dyn Disk>) -> io::Result<Self> {
+        std::fs::create_dir_all(&dir)?;
+        let bodies = Self {
+            dir,
+            disk,
+            open: Mutex::default(),
+            next: AtomicU64::new(1),
+            gate: RwLock::new(()),
+            frozen_below: AtomicU64::new(0),
+            unsynced: Arc::default(),
+        };
+        let newest = bodies.ids()?.into_iter().map(|id| id.0).max().unwrap_or(0);
+        bodies.next.store(newest + 1, Ordering::Relaxed);
+        Ok(bodies)
+    }
+
+    /// Makes a new, empty body.
+    pub fn create(&self) -> io::Result<Arc<Body>> {
+        let id = BodyId(self.next.fetch_add(1, Ordering::Relaxed));
+        let path = self.path(id);
+        let options = || {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create_new(true).mode(0o600);
+            options
+        };
+        let file = match options().open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                std::fs::create_dir_all(shard_of(&path))?;
+                self.unsynced.lock().dirs.insert(self.dir.clone());
+                options().open(&path)?
+            }
+            other => other?,
+        };
+        self.unsynced.lock().dirs.insert(shard_of(&path).to_owned());
+        let body = self.body(id, file);
+        body.mark_altered();
+        self.open.lock().insert(id, Arc::downgrade(&body));
+        Ok(body)
+    }
+
+    /// Opens a body; every caller gets the same one.
+    pub fn open(&self, id: BodyId) -> io::Result<Arc<Body>> {
+        let mut open = self.open.lock();
+        if let Some(body) = open.get(&id).and_then(Weak::upgrade) {
+            return Ok(body);
+        }
+        let file = OpenOptions::new().read(true).write(true).open(self.path(id))?;
+        let body = self.body(id, file);
+        open.insert(id, Arc::downgrade(&body));
+        if open.len() > 4096 && open.len().is_power_of_two() {
+            open.retain(|_, body| body.strong_count() > 0);
+        }
+        Ok(body)
+    }
+
+    /// Size and times without opening the body.
+    pub fn stat(&self, id: BodyId) -> io::Result<BodyStat> {
+        if let Some(body) = self.open.lock().get(&id).and_then(Weak::upgrade) {
+            return body.stat();
+        }
+        Ok(BodyStat::of(&std::fs::metadata(self.path(id))?))
+    }
+
+    /// Whether the body may be altered; if not, it belongs to a freeze: write to a copy.
+    ///
+    /// Ask while holding [`Bodies::writing`].
+    pub fn may_write(&self, body: &Body) -> bool {
+        body.id.0 >= self.frozen_below.load(Ordering::Acquire)
+    }
+
+    /// To be held around each alteration of a body and the journal record that goes with it.
+    pub fn writing(&self) -> WriteGuard<'_> {
+        WriteGuard { _gate: self.gate.read() }
+    }
+
+    /// Removes a body that never got into the index (the operation that made it failed).
+    pub fn discard(&self, body: Arc<Body>) {
+        self.remove(body.id);
+    }
+
+    pub(super) fn stop_writes(&self) -> RwLockWriteGuard<'_, ()> {
+        self.gate.write()
+    }
+
+    /// Every body made so far is below this id.
+    pub(super) fn next_id(&self) -> u64 {
+        self.next.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn freeze_below(&self, id: u64) {
+        self.frozen_below.store(id, Ordering::Release);
+    }
+
+    /// Deletes the body's file; readers that have it open keep it.
+    pub(super) fn remove(&self, id: BodyId) {
+        self.open.lock().remove(&id);
+        if let Err(error) = std::fs::remove_file(self.path(id)) {
+            // The next open collects what no node names.
+            tracing::warn!(body = id.0, %error, "a dead file body could not be removed");
+        }
+    }
+
+    /// For start-up: removes all bodies that `live` does not hold, and makes those that a crash of
+    /// the host lost, empty. Returns how many of each there were.
+    pub(super) fn reconcile(&self, live: &HashSet<BodyId>) -> io::Result<(usize, usize)> {
+        let present: HashSet<_> = self.ids()?.into_iter().collect();
+        present.difference(live).for_each(|id| self.remove(*id));
+        for id in live.difference(&present) {
+            let path = self.path(*id);
+            std::fs::create_dir_all(shard_of(&path))?;
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+            self.next.fetch_max(id.0 + 1, Ordering::Relaxed);
+        }
+        Ok((present.difference(live).count(), live.difference(&present).count()))
+    }
+
+    /// Makes durable what was written to bodies so far. A failure is final for the caller.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        let Unsynced { bodies, dirs } = std::mem::take(&mut *self.unsynced.lock());
+        if bodies.is_empty() && dirs.is_empty() {
+            return Ok(());
+        }
+        if bodies.len() > SYNC_ONE_BY_ONE {
+            for id in &bodies {
+                self.mark_clean(*id);
+            }
+            return rustix::fs::syncfs(File::open(&self.dir)?).map_err(Into::into);
+        }
+        for id in bodies {
+            self.mark_clean(id);
+            match File::open(self.path(id)) {
+                Ok(file) => self.disk.fsync_file(&file, Reason::Content)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        dirs.iter().try_for_each(|dir| self.disk.fsync_dir(dir, Reason::Content))
+    }
+
+    /// From here on the next alteration puts the body on the list again.
+    fn mark_clean(&self, id: BodyId) {
+        if let Some(body) = self.open.lock().get(&id).and_then(Weak::upgrade) {
+            body.dirty.store(false, Ordering::Release);
+        }
+    }
+
+    fn body(&self, id: BodyId, file: File) -> Arc<Body> {
+        Arc::new(Body {
+            id,
+            file,
+            version: AtomicU64::new(0),
+            dirty: AtomicBool::new(false),
+            unsynced: self.unsynced.clone(),
+        })
+    }
+
+    fn path(&self, id: BodyId) -> PathBuf {
+        self.dir.join(format!("{:x}/{:x}", id.0 >> 10, id.0))
+    }
+
+    fn ids(&self) -> io::Result<Vec<BodyId>> {
+        let mut ids = Vec::new();
+        for shard in std::fs::read_dir(&self.dir)? {
+            for entry in std::fs::read_dir(shard?.path())? {
+                let name = entry?.file_name();
+                let id = name.to_str().and_then(|name| u64::from_str_radix(name, 16).ok());
+                ids.extend(id.map(BodyId));
+            }
+        }
+        Ok(ids)
+    }
+}
+
+fn shard_of(path: &Path) -> &Path {
+    path.parent().expect("a body's path has a shard")
+}
+
+/// Operations; those that alter are done under [`Bodies::writing`].
+impl Body {
+    /// Fills `buf` from `offset` as far as the body goes; returns how much that was.
+    pub fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut done = 0;
+        while done < buf.len() {
+            match self.file.read_at(&mut buf[done..], offset + done as u64) {
+                Ok(0) => break,
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+
+    /// Writes all of `bytes` at `offset`.
+    pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.alter(|file| file.write_all_at(bytes, offset))
+    }
+
+    /// Cuts or extends to `len` bytes.
+    pub fn set_len(&self, len: u64) -> io::Result<()> {
+        self.alter(|file| file.set_len(len))
+    }
+
+    /// fallocate(2) with the given FALLOC_FL_* bits.
+    pub fn fallocate(&self, mode: i32, offset: u64, len: u64) -> io::Result<()> {
+        let flags = rustix::fs::FallocateFlags::from_bits_retain(mode.cast_unsigned());
+        self.alter(|file| Ok(rustix::fs::fallocate(file, flags, offset, len)?))
+    }
+
+    /// lseek(2) for SEEK_DATA and SEEK_HOLE.
+    pub fn seek(&self, from: rustix::fs::SeekFrom) -> io::Result<u64> {
+        rustix::fs::seek(&self.file, from).map_err(Into::into)
+    }
+
+    /// Makes this body a copy of `source`: bytes, holes (where the file system tells them) and mtime.
+    pub fn copy_from(&self, source: &Body) -> io::Result<()> {
+        let stat = source.stat()?;
+        let mut at = 0;
+        while at < stat.len {
+            let data = match rustix::fs::seek(&source.file, rustix::fs::SeekFrom::Data(at)) {
+                Ok(data) => data,
+                Err(rustix::io::Errno::NXIO) => break,
+                Err(error) => return Err(error.into()),
+            };
+            let hole = rustix::fs::seek(&source.file, rustix::fs::SeekFrom::Hole(data))?;
+            self.copy_range(source, data, data, hole - data)?;
+            at = hole;
+        }
+        self.set_len(stat.len)?;
+        self.set_mtime(stat.mtime)
+    }
+
+    /// Copies `len` bytes of `source`; returns how many there were. The two may be the same body.
+    pub fn copy_range(&self, source: &Body, from: u64, to: u64, len: u64) -> io::Result<u64> {
+        let (mut from, mut to, mut done) = (from, to, 0);
+        while done < len {
+            let step = usize::try_from(len - done).unwrap_or(usize::MAX).min(1 << 30);
+            let (from, to) = (Some(&mut from), Some(&mut to));
+            let copied = self.alter(|file| {
+                Ok(rustix::fs::copy_file_range(&source.file, from, file, to, step)?)
+            })?;
+            if copied == 0 {
+                break;
+            }
+            done += copied as u64;
+        }
+        Ok(done)
+    }
+
+    /// Sets the body's mtime, which is the inode's.
+    pub fn set_mtime(&self, mtime: Timespec) -> io::Result<()> {
+        let time = |sec, nsec| rustix::fs::Timespec { tv_sec: sec, tv_nsec: nsec };
+        let times = rustix::fs::Timestamps {
+            last_access: time(0, rustix::fs::UTIME_OMIT),
+            last_modification: time(mtime.sec, mtime.nsec.into()),
+        };
+        self.alter(|file| Ok(rustix::fs::futimens(file, &times)?))
+    }
+
+    /// Size, allocation and mtime.
+    pub fn stat(&self) -> io::Result<BodyStat> {
+        Ok(BodyStat::of(&self.file.metadata()?))
+    }
+
+    /// Grows with every alteration in this process; equal versions mean equal bytes.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    fn alter<T>(&self, operation: impl FnOnce(&File) -> io::Result<T>) -> io::Result<T> {
+        let result = operation(&self.file);
+        self.mark_altered();
+        result
+    }
+
+    /// After an alteration, even one that failed half-way: hashes taken before are no longer
+    /// believed, and the next sync covers it. Marked afterwards, because a sync clears the mark
+    /// before its fsync: an alteration that the fsync missed is then marked again.
+    fn mark_altered(&self) {
+        self.version.fetch_add(1, Ordering::AcqRel);
+        if !self.dirty.swap(true, Ordering::AcqRel) {
+            self.unsynced.lock().bodies.insert(self.id);
+        }
+    }
+}
+
+impl BodyStat {
+    fn of(metadata: &std::fs::Metadata) -> Self {
+        Self {
+            len: metadata.len(),
+            blocks: metadata.blocks(),
+            mtime: Timespec {
+                sec: metadata.mtime(),
+                nsec: u32::try_from(metadata.mtime_nsec()).unwrap_or(0),
+            },
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! A consistent cut of the overlay that stays as it is while files are written on.
+
+use super::content::{Bodies, Body};
+use super::index::Index;
+use super::node::Node;
+use crate::types::{BodyId, Ino, Seq};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+/// Which freezes are alive and which bodies wait for them and for the journal to be deleted.
+#[derive(Default)]
+pub(super) struct Pins {
+    /// Body limit of each live freeze, and how many freezes have it.
+    live: BTreeMap<u64, usize>,
+    /// Dropped bodies, and the record that dropped them.
+    dead: Vec<(Seq, BodyId)>,
+}
+
+impl Pins {
+    pub fn pin(&mut self, below: u64) {
+        *self.live.entry(below).or_default() += 1;
+    }
+
+    /// Ends one freeze; returns the limit that holds from now on.
+    pub fn unpin(&mut self, below: u64) -> u64 {
+        if let Some(count) = self.live.get_mut(&below) {
+            *count -= 1;
+            if *count == 0 {
+                self.live.remove(&below);
+            }
+        }
+        self.live.last_key_value().map_or(0, |(below, _)| *below)
+    }
+
+    pub fn bury(&mut self, seq: Seq, body: BodyId) {
+        self.dead.push((seq, body));
+    }
+
+    /// Takes out the bodies that may be deleted: dropped durably, and in no live freeze.
+    pub fn take_deletable(&mut self, synced: Seq) -> Vec<BodyId> {
+        if !self.live.is_empty() {
+            return Vec::new();
+        }
+        let (gone, waiting) = self.dead.drain(..).partition(|(seq, _)| *seq <= synced);
+        self.dead = waiting;
+        Vec::into_iter(gone).map(|(_, body)| body).collect()
+    }
+}
+
+/// The overlay as it was at one record, bodies included. Released when dropped.
+pub struct Freeze {
+    pub(super) index: Index,
+    pub(super) seq: Seq,
+    pub(super) bodies: Arc<Bodies>,
+    pub(super) pins: Arc<Mutex<Pins>>,
+    pub(super) below: u64,
+}
+
+impl Freeze {
+    /// The node of `ino`; None for an untouched base entry.
+    pub fn node(&self, ino: Ino) -> Option<&Arc<Node>> {
+        self.index.node(ino)
+    }
+
+    /// The record up to which it holds everything.
+    pub fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// The bytes of a body as they were at the freeze.
+    pub fn body(&self, id: BodyId) -> io::Result<Arc<Body>> {
+        self.bodies.open(id)
+    }
+
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+}
+
+impl Drop for Freeze {
+    fn drop(&mut self) {
+        let _no_writer_looks = self.bodies.stop_writes();
+        let below = self.pins.lock().unpin(self.below);
+        self.bodies.freeze_below(below);
+    }
+}

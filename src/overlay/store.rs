@@ -1,0 +1,270 @@
+//! The overlay itself: append, then apply, then answer; open, sync and trim.
+
+use super::change::Change;
+use super::content::Bodies;
+use super::error::OverlayError;
+use super::freeze::{Freeze, Pins};
+use super::index::Index;
+use super::node::{FileData, Node, NodeData};
+use super::record::{decode_record, encode_record};
+use crate::journal::Journal;
+use crate::sys::Disk;
+use crate::types::{BodyId, Ino, Seq};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::collections::HashSet;
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Changes a snapshot record holds: small enough for any frame, large enough to be few.
+const SNAPSHOT_BATCH: usize = 1024;
+/// The journal is trimmed at open when it is larger than this and than its snapshot would be.
+const TRIM_BYTES: u64 = 4 << 20;
+
+/// The upper layer of one workspace.
+pub struct Overlay {
+    index: RwLock<Index>,
+    journal: Journal,
+    bodies: Arc<Bodies>,
+    pins: Arc<Mutex<Pins>>,
+}
+
+/// What opening an overlay found and did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Records replayed.
+    pub records: u64,
+    /// Bytes of a torn record that were cut off.
+    pub torn_bytes: u64,
+    /// Open but unlinked inodes that were dropped.
+    pub orphans: usize,
+    /// Bodies that no inode named and that were removed.
+    pub dead_bodies: usize,
+    /// Bodies that a crash of the host lost; their files are empty now.
+    pub lost_bodies: usize,
+}
+
+/// Shared access to the index.
+pub struct IndexRef<'a>(RwLockReadGuard<'a, Index>);
+
+impl Deref for IndexRef<'_> {
+    type Target = Index;
+    fn deref(&self) -> &Index {
+        &self.0
+    }
+}
+
+/// Exclusive access to the index: the namespace lock. Taken back as a whole unless committed.
+#[must_use = "a transaction that is dropped takes its changes back"]
+pub struct Transaction<'a> {
+    overlay: &'a Overlay,
+    index: RwLockWriteGuard<'a, Index>,
+    changes: Vec<Change>,
+    undo: Vec<Change>,
+}
+
+impl Overlay {
+    /// Makes a new overlay in `dir`, with `root` as the directory [`Ino::ROOT`]; durable on return.
+    pub fn create(dir: &Path, root: Node, disk: Arc<dyn Disk>) -> Result<Self, OverlayError> {
+        let bodies = open_bodies(dir, disk.clone())?;
+        let journal = Journal::create(&dir.join("journal"), disk)?;
+        let overlay = Self::with(Index::new(), journal, bodies);
+        let mut transaction = overlay.begin();
+        transaction.push(Change::PutNode(Ino::ROOT, root));
+        transaction.commit()?;
+        overlay.sync()?;
+        Ok(overlay)
+    }
+
+    /// Opens the overlay in `dir`: replays its journal, drops orphans, removes dead bodies.
+    pub fn open(dir: &Path, disk: Arc<dyn Disk>) -> Result<(Self, Recovered), OverlayError> {
+        let bodies = open_bodies(dir, disk.clone())?;
+        let mut index = Index::new();
+        let (journal, replayed) = Journal::open(&dir.join("journal"), disk, |_, payload| {
+            let (next_ino, changes) = decode_record(payload)?;
+            index.reserve_inos(next_ino);
+            for change in changes {
+                index.apply(change);
+            }
+            Ok(())
+        })?;
+        if index.node(Ino::ROOT).is_none() {
+            return Err(OverlayError::NoRoot);
+        }
+        let mut recovered = Recovered {
+            records: replayed.records,
+            torn_bytes: replayed.torn_bytes,
+            orphans: index.drop_orphans(),
+            ..Recovered::default()
+        };
+        let live: HashSet<BodyId> = index.bodies().collect();
+        let content = |source| OverlayError::Content { path: dir.join("bodies"), source };
+        (recovered.dead_bodies, recovered.lost_bodies) =
+            bodies.reconcile(&live).map_err(content)?;
+        let overlay = Self::with(index, journal, bodies);
+        overlay.trim_if_large()?;
+        Ok((overlay, recovered))
+    }
+
+    fn with(index: Index, journal: Journal, bodies: Bodies) -> Self {
+        Self { index: RwLock::new(index), journal, bodies: Arc::new(bodies), pins: Arc::default() }
+    }
+
+    /// Looks at the index.
+    pub fn read(&self) -> IndexRef<'_> {
+        IndexRef(self.index.read())
+    }
+
+    /// Starts a batch of changes; everybody else waits until it is committed or dropped.
+    pub fn begin(&self) -> Transaction<'_> {
+        Transaction {
+            overlay: self,
+            index: self.index.write(),
+            changes: Vec::new(),
+            undo: Vec::new(),
+        }
+    }
+
+    /// File bodies.
+    pub fn bodies(&self) -> &Bodies {
+        &self.bodies
+    }
+
+    /// Takes a consistent cut: index and bodies as of now. Waits for body writers, not for I/O.
+    pub fn freeze(&self) -> Freeze {
+        let _no_writers = self.bodies.stop_writes();
+        let index = self.index.read();
+        let below = self.bodies.next_id();
+        self.pins.lock().pin(below);
+        self.bodies.freeze_below(below);
+        Freeze {
+            index: index.clone(),
+            seq: self.journal.last(),
+            bodies: self.bodies.clone(),
+            pins: self.pins.clone(),
+            below,
+        }
+    }
+
+    /// Makes everything acknowledged before the call durable. Not to be called under a lock.
+    ///
+    /// Bodies first: a durable record never names bytes that are not. After a failure the overlay
+    /// is read-only; the fsync is not tried again.
+    pub fn sync(&self) -> Result<(), OverlayError> {
+        if let Some(why) = self.journal.latched() {
+            return Err(crate::journal::JournalError::Latched(why).into());
+        }
+        if let Err(source) = self.bodies.sync() {
+            self.journal.latch(format!("fsync of a file body failed: {source}"));
+            return Err(OverlayError::Content { path: "bodies".into(), source });
+        }
+        let synced = self.journal.sync()?;
+        let deletable = self.pins.lock().take_deletable(synced);
+        deletable.into_iter().for_each(|body| self.bodies.remove(body));
+        Ok(())
+    }
+
+    /// The newest record.
+    pub fn seq(&self) -> Seq {
+        self.journal.last()
+    }
+
+    /// The newest record known to be durable.
+    pub fn synced_seq(&self) -> Seq {
+        self.journal.synced()
+    }
+
+    /// Bytes in the journal.
+    pub fn journal_bytes(&self) -> u64 {
+        self.journal.bytes()
+    }
+
+    /// Why the overlay takes no more changes, if so.
+    pub fn read_only_reason(&self) -> Option<String> {
+        self.journal.latched()
+    }
+
+    /// Replaces the journal by a snapshot when that makes it much smaller.
+    fn trim_if_large(&self) -> Result<(), OverlayError> {
+        let before = self.journal.bytes();
+        if before <= TRIM_BYTES {
+            return Ok(());
+        }
+        let index = self.index.write();
+        let snapshot = snapshot_records(&index);
+        let after: u64 = snapshot.iter().map(|record| record.len() as u64).sum();
+        if after < before / 2 {
+            self.journal.trim(&snapshot)?;
+        }
+        Ok(())
+    }
+}
+
+fn open_bodies(dir: &Path, disk: Arc<dyn Disk>) -> Result<Bodies, OverlayError> {
+    let path = dir.join("bodies");
+    Bodies::open_store(path.clone(), disk).map_err(|source| OverlayError::Content { path, source })
+}
+
+fn snapshot_records(index: &Index) -> Vec<Vec<u8>> {
+    let puts: Vec<_> =
+        index.iter().map(|(ino, node)| Change::PutNode(ino, Node::clone(node))).collect();
+    puts.chunks(SNAPSHOT_BATCH).map(|batch| encode_record(index.next_ino(), batch)).collect()
+}
+
+impl Deref for Transaction<'_> {
+    type Target = Index;
+    /// The index with the changes of this transaction.
+    fn deref(&self) -> &Index {
+        &self.index
+    }
+}
+
+impl Transaction<'_> {
+    /// A number for a new inode; never handed out again once committed.
+    pub fn allocate_ino(&mut self) -> Ino {
+        self.index.allocate_ino()
+    }
+
+    /// Applies a change; it is journaled by [`Transaction::commit`].
+    pub fn push(&mut self, change: Change) {
+        self.changes.push(change.clone());
+        self.undo.extend(self.index.apply(change));
+    }
+
+    /// Appends the batch to the journal. On an error all of it is taken back.
+    pub fn commit(mut self) -> Result<Seq, OverlayError> {
+        if self.changes.is_empty() {
+            return Ok(self.overlay.journal.last());
+        }
+        let record = encode_record(self.index.next_ino(), &self.changes);
+        let seq = self.overlay.journal.append(&record)?;
+        self.bury_dropped_bodies(seq);
+        self.undo.clear();
+        Ok(seq)
+    }
+
+    fn bury_dropped_bodies(&self, seq: Seq) {
+        for change in &self.undo {
+            let (ino, body) = match change {
+                Change::PutNode(ino, node) => (*ino, node.body()),
+                Change::SetFile(ino, FileData::Body(id)) => (*ino, Some(*id)),
+                _ => continue,
+            };
+            let now = self.index.node(ino).and_then(|node| match node.data {
+                NodeData::Regular(FileData::Body(id)) => Some(id),
+                _ => None,
+            });
+            if let Some(id) = body.filter(|id| now != Some(*id)) {
+                self.overlay.pins.lock().bury(seq, id);
+            }
+        }
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        while let Some(change) = self.undo.pop() {
+            self.index.apply(change);
+        }
+    }
+}
