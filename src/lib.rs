@@ -1,4 +1,58 @@
-//! toft mounts a git repo as a folder.
+//! toft mounts a git repo as a folder: clone, ordinary file I/O, umount = one commit, pushed.
+//!
+//! # The map
+//! A room may use only the rooms below it that stand behind its arrow (`types` is open to all,
+//! `sys` to all but the pure files). `tests/architecture.rs` keeps these walls.
+//!
+//! | room | uses | purpose |
+//! |---|---|---|
+//! | `cli` | daemon and what it wires | argv to exit code; every error becomes message, cause, fix |
+//! | `daemon` | every room below | wires a workspace, serves it, flushes, drains, stops |
+//! | `fuse` | workspace | the only room that names `fuser`: decode, call, reply |
+//! | `workspace` | overlay, base | POSIX meaning: inodes, handles, the merged view |
+//! | `commit` | overlay, base, git | a frozen overlay becomes a commit; guards |
+//! | `sync` | git | the durable push queue; push, fetch, merge |
+//! | `dotgit` | base, git | what stock git sees: gitdir, index |
+//! | `store` | git | one bare repository per remote, in the cache |
+//! | `registry` | - | which workspaces exist on this host, and who holds them |
+//! | `overlay` | journal | the upper layer: a journaled index keyed by inode, file bodies |
+//! | `base` | git | the lower layer: trees and blobs, loaded when touched |
+//! | `git` | - | the only room that names `gix` or runs `git` |
+//! | `journal` | - | the write-ahead log: opaque, checked frames |
+//! | `sys` | - | bytes, fsync, time |
+//! | `types` | nothing | ids, names, attributes |
+//!
+//! # How data flows
+//! Request → `fuse` (decode) → `workspace::ops` (resolve, POSIX rules, one transaction) →
+//! `overlay` (append to the journal, apply, answer) or `base` (read). A flush takes
+//! [`overlay::Overlay::freeze`], `commit` writes objects and moves HEAD's branch, `sync` queues and
+//! pushes. Nothing below calls up.
+//!
+//! # Decisions that moved walls of the first plan
+//! - D1: a directory of the overlay is a base tree by reference plus a delta by name, not a full
+//!   dentry map: an edit in a directory of 100,000 entries costs one record, and replaying the
+//!   journal needs no git object.
+//! - D2: the lower tree of a workspace never moves; HEAD does. A seal compares the tree of the whole
+//!   view with HEAD's tree, so whatever git does inside the mount, nothing is committed wrongly.
+//! - D3: the workspace's gitdir is a repository of its own that borrows the store's objects
+//!   (`objects/info/alternates`), not a linked worktree of the store: linked worktrees share
+//!   branches, stash and config, so two workspaces on one branch would move each other's HEAD.
+//! - D4: a file body is a plain file whose size and mtime are the inode's: write(2) costs no record.
+//!
+//! # Locks, outermost first
+//! `overlay::Bodies::writing` (a freeze excludes body writers) → an open file's content →
+//! the overlay's index (the namespace lock) → the inode table → the journal's tail → caches.
+//! No lock that a file operation needs is held across network, subprocess or fsync.
+//!
+//! # What a crash leaves
+//! kill -9 of the daemon: the journal holds every acknowledged change and the bodies every
+//! acknowledged byte; the next open replays. Power loss: everything up to the last fsync, in order.
+//! A seal is objects (durable) before ref (durable); a push is queued (durable) before it is tried,
+//! and each is safe to repeat.
+//!
+//! # Words
+//! workspace, base, overlay, hydrate, autosave, seal: as in the README. *freeze*: the overlay at one
+//! record. *body*: the bytes of one file in the overlay. *touch*: give a base entry a node.
 
 pub mod base;
 pub mod cli;

@@ -1,5 +1,7 @@
 //! The journal and the overlay: replay, torn tails, transactions, freezes, syncs.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic")]
+
 mod content;
 mod journal;
 mod record;
