@@ -186,7 +186,7 @@ fn threads_append_without_gaps_and_share_syncs() {
             scope.spawn(move || {
                 for _ in 0..100 {
                     let seq = journal.append(&[thread; 10]).unwrap();
-                    if seq.0 % 16 == 0 {
+                    if seq.0.is_multiple_of(16) {
                         assert!(journal.sync().unwrap() >= seq);
                     }
                 }

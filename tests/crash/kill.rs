@@ -1,0 +1,95 @@
+use crate::host::{Host, seeded_remote};
+use crate::oracle::{Oracle, Tree, difference, read_tree};
+use crate::workload::{Random, next, perform};
+use std::process::Stdio;
+use std::time::Duration;
+
+/// How many kills; the long form sets TOFT_KILLS.
+fn kills() -> u64 {
+    std::env::var("TOFT_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(200)
+}
+
+fn seed() -> u64 {
+    std::env::var("TOFT_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_261_121)
+}
+
+/// Writes until the daemon dies; returns the oracle without and with the call that was in flight.
+fn write_until_killed(host: &Host, random: &mut Random, oracle: &mut Oracle) -> Oracle {
+    loop {
+        let op = next(random, oracle);
+        let mut after = oracle.clone();
+        after.apply(&op);
+        match perform(&host.dir, &op) {
+            Ok(()) => *oracle = after,
+            Err(error) => {
+                let dead = [libc::ENOTCONN, libc::ECONNABORTED, libc::EIO];
+                let code = error.raw_os_error().unwrap_or(0);
+                assert!(dead.contains(&code), "{op:?}: {error}\n{}", host.daemon_logs());
+                return after;
+            }
+        }
+    }
+}
+
+fn mode_as_git(tree: &Tree) -> Vec<(std::path::PathBuf, Vec<u8>, bool)> {
+    use crate::oracle::Shown;
+    tree.iter()
+        .filter_map(|(path, shown)| match shown {
+            Shown::Dir => None,
+            Shown::Symlink(target) => Some((path.clone(), target.clone(), false)),
+            Shown::File { mode, bytes, .. } => {
+                Some((path.clone(), bytes.clone(), mode & 0o100 != 0))
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn two_hundred_kills_lose_nothing_that_was_acknowledged() {
+    let host = Host::new();
+    let remote = seeded_remote(&host);
+    let seed = seed();
+    println!("TOFT_SEED={seed} TOFT_KILLS={}", kills());
+    let mut random = Random::new(seed);
+    host.mount(&remote);
+    let mut oracle = Oracle::of(&read_tree(&host.dir));
+    let mut calls_in_flight_that_took_effect = 0;
+    for round in 0..kills() {
+        let status = host.status();
+        let pid = i32::try_from(status["daemon"]["pid"].as_i64().unwrap()).unwrap();
+        let pause = Duration::from_micros(random.below(40_000));
+        let flushing = (random.below(4) == 0).then(|| {
+            let mut flush = host.toft();
+            flush.args(["flush", host.dir.to_str().unwrap()]);
+            flush.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        });
+        let with_last = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(pause);
+                host.kill_daemon(pid);
+            });
+            write_until_killed(&host, &mut random, &mut oracle)
+        });
+        if let Some(mut flush) = flushing {
+            flush.wait().unwrap();
+        }
+        host.mount(&remote);
+        let seen = read_tree(&host.dir);
+        if seen == with_last.tree() {
+            calls_in_flight_that_took_effect += u64::from(seen != oracle.tree());
+            oracle = with_last;
+        } else {
+            let wrong = difference(&oracle.tree(), &seen);
+            assert!(wrong.is_empty(), "round {round}, seed {seed}: {wrong:#?}");
+        }
+    }
+    println!("calls in flight that took effect: {calls_in_flight_that_took_effect}");
+    host.ok(&["umount", "--allow", "mass-delete", host.dir.to_str().unwrap()]);
+    let clone = host.root.path().join("clone");
+    host.git(host.root.path(), &["clone", "-q", remote.to_str().unwrap(), "clone"]);
+    assert_eq!(mode_as_git(&read_tree(&clone)), mode_as_git(&oracle.tree()));
+    host.git(&remote, &["fsck", "--strict"]);
+    let subjects = host.git(&remote, &["log", "--format=%T", "main"]);
+    let trees: Vec<_> = subjects.lines().collect();
+    assert!(trees.windows(2).all(|pair| pair[0] != pair[1]), "a commit was made twice");
+}

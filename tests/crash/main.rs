@@ -1,0 +1,8 @@
+//! kill -9 of the daemon at random points: nothing that was acknowledged may be missing.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic")]
+
+mod host;
+mod kill;
+mod oracle;
+mod workload;
