@@ -28,8 +28,18 @@ struct Tail {
     path: PathBuf,
     end: u64,
     next: Seq,
-    /// Bytes in segments before this one.
-    older_bytes: u64,
+    /// Whether the segment's name still has to be made durable.
+    new_name: bool,
+    /// Segments before this one since the newest snapshot.
+    older: Vec<Older>,
+}
+
+struct Older {
+    path: PathBuf,
+    file: Arc<File>,
+    bytes: u64,
+    /// Its last record; a sync from before has to cover the file.
+    last: Seq,
 }
 
 /// What a replay found.
@@ -45,30 +55,38 @@ impl Journal {
     /// Starts an empty log in the folder `dir`, which is made.
     pub fn create(dir: &Path, disk: Arc<dyn Disk>) -> Result<Self, JournalError> {
         std::fs::create_dir_all(dir).map_err(JournalError::io(dir))?;
-        let tail = start_segment(dir, &*disk, Seq(1), false, &[])?;
+        let mut tail = start_segment(dir, &*disk, Seq(1))?;
         disk.fsync_dir(dir, Reason::Journal).map_err(JournalError::io(dir))?;
+        tail.new_name = false;
         Ok(Self::with(dir, disk, tail))
     }
 
     /// Opens the log and hands each record to `apply`, oldest first; the torn tail is cut off.
+    ///
+    /// Records of a snapshot come first, all with the number that the snapshot stands for. What is
+    /// cut off is kept beside the log as `.cut`: after power loss the first damage is the end of
+    /// what was synced, but should it be something else, nothing is destroyed.
     pub fn open(
         dir: &Path,
         disk: Arc<dyn Disk>,
         mut apply: impl FnMut(Seq, &[u8]) -> Result<(), &'static str>,
     ) -> Result<(Self, Replayed), JournalError> {
-        let segments = live_segments(dir)?;
         let mut replayed = Replayed::default();
-        let mut next = segments.first().map_or(Seq(1), |(first, _)| *first);
-        let mut older_bytes = 0;
+        let listing = segment::list(dir)?;
+        let start = read_snapshot(&listing, &mut replayed, &mut apply)?;
+        remove_superfluous(&listing, start)?;
+        let mut next = Seq(start.0 + 1);
+        let mut older: Vec<Older> = Vec::new();
+        let mut segments =
+            listing.segments.into_iter().filter(|(first, _)| *first > start).peekable();
         let mut tail = None;
-        for (index, (first, path)) in segments.iter().enumerate() {
-            let is_last = index + 1 == segments.len();
-            let bytes = std::fs::read(path).map_err(JournalError::io(path))?;
-            let corrupt = |offset, why| JournalError::Corrupt { path: path.clone(), offset, why };
-            if *first != next {
-                return Err(corrupt(0, "records are missing before this segment"));
+        while let Some((first, path)) = segments.next() {
+            let bytes = std::fs::read(&path).map_err(JournalError::io(&path))?;
+            if first != next {
+                let why = "records are missing before this segment";
+                return Err(JournalError::Corrupt { path, offset: 0, why });
             }
-            let contents = segment::read(path, &bytes, |seq, payload| {
+            let contents = segment::read(&path, &bytes, |seq, payload| {
                 if seq != next {
                     return Err("sequence number out of order");
                 }
@@ -76,20 +94,26 @@ impl Journal {
                 next = Seq(seq.0 + 1);
                 apply(seq, payload)
             })?;
-            if contents.torn_bytes > 0 && !is_last {
-                return Err(corrupt(contents.valid_bytes, "a record before the end is damaged"));
+            let end = contents.valid_bytes;
+            if contents.torn_bytes == 0 && segments.peek().is_some() {
+                let file = Arc::new(File::open(&path).map_err(JournalError::io(&path))?);
+                older.push(Older { path, file, bytes: end, last: Seq(next.0 - 1) });
+                continue;
             }
-            if is_last {
-                replayed.torn_bytes = contents.torn_bytes;
-                tail = Some((path.clone(), contents.valid_bytes));
-            } else {
-                older_bytes += contents.valid_bytes;
-            }
+            replayed.torn_bytes = contents.torn_bytes;
+            keep_cut_bytes(&path, &bytes[usize::try_from(end).unwrap_or(0)..])?;
+            tail = Some((path, end));
+            break;
         }
-        let tail = match tail {
-            Some((path, end)) => reopen_tail(&*disk, path, end, next, older_bytes)?,
-            None => start_segment(dir, &*disk, next, false, &[])?,
+        for (_, path) in segments {
+            replayed.torn_bytes += std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
+            std::fs::rename(&path, path.with_extension("cut")).map_err(JournalError::io(&path))?;
+        }
+        let mut tail = match tail {
+            Some((path, end)) => reopen_tail(&*disk, path, end, next)?,
+            None => start_segment(dir, &*disk, next)?,
         };
+        tail.older = older;
         Ok((Self::with(dir, disk, tail), replayed))
     }
 
@@ -138,33 +162,61 @@ impl Journal {
             return Ok(self.synced());
         }
         self.check_latch()?;
-        let (file, path, upto) = {
-            let tail = self.tail.lock();
-            (tail.file.clone(), tail.path.clone(), Seq(tail.next.0 - 1))
+        let synced = self.synced();
+        let (files, upto, new_name) = {
+            let mut tail = self.tail.lock();
+            let older = tail.older.iter().filter(|older| older.last > synced);
+            let mut files: Vec<_> =
+                older.map(|older| (older.file.clone(), older.path.clone())).collect();
+            files.push((tail.file.clone(), tail.path.clone()));
+            (files, Seq(tail.next.0 - 1), std::mem::take(&mut tail.new_name))
         };
-        if let Err(source) = self.disk.fsync_file(&file, Reason::Journal) {
-            self.latch(format!("fsync of the journal failed: {source}"));
-            return Err(JournalError::Io { path, source });
+        for (file, path) in files {
+            if let Err(source) = self.disk.fsync_file(&file, Reason::Journal) {
+                self.latch(format!("fsync of the journal failed: {source}"));
+                return Err(JournalError::Io { path, source });
+            }
         }
-        self.synced.store(upto.0, Ordering::Release);
+        if new_name && let Err(source) = self.disk.fsync_dir(&self.dir, Reason::Journal) {
+            self.latch(format!("fsync of the journal's folder failed: {source}"));
+            return Err(JournalError::Io { path: self.dir.clone(), source });
+        }
+        self.synced.fetch_max(upto.0, Ordering::AcqRel);
         Ok(upto)
     }
 
-    /// Replaces all records by `snapshot`: the state that they lead to, as records of its own.
-    ///
-    /// The new segment is durable before the old ones go; a crash between leaves both, and the
-    /// snapshot wins. The caller keeps appends out.
-    pub fn trim(&self, snapshot: &[Vec<u8>]) -> Result<(), JournalError> {
+    /// Begins a new segment and returns the last record of the one before: what a snapshot for
+    /// [`Journal::trim`] has to stand for. The caller keeps appends out meanwhile.
+    pub fn rotate(&self) -> Result<Seq, JournalError> {
         self.check_latch()?;
-        let _no_sync = self.sync.lock();
         let mut tail = self.tail.lock();
-        let old = segment::list(&self.dir)?;
-        let first = tail.next;
-        *tail = start_segment(&self.dir, &*self.disk, first, true, snapshot)?;
-        self.synced.store(tail.next.0 - 1, Ordering::Release);
-        for (_, path) in old.into_iter().filter(|(_, path)| *path != tail.path) {
-            std::fs::remove_file(&path).map_err(JournalError::io(&path))?;
+        let last = Seq(tail.next.0 - 1);
+        if tail.end > segment::HEAD as u64 {
+            let new = start_segment(&self.dir, &*self.disk, tail.next)?;
+            // No fsync here: the next sync makes the new name durable before it vouches for records.
+            let Tail { file, path, end, older, .. } = std::mem::replace(&mut *tail, new);
+            tail.older = older;
+            tail.older.push(Older { path, file, bytes: end, last });
         }
+        Ok(last)
+    }
+
+    /// Replaces all records up to `last` by `snapshot`: the state that they lead to.
+    ///
+    /// The snapshot is durable before what it stands for is removed; a crash between leaves both,
+    /// and the snapshot wins. Appends go on meanwhile.
+    pub fn trim(&self, last: Seq, snapshot: &[Vec<u8>]) -> Result<(), JournalError> {
+        self.check_latch()?;
+        let path = segment::snapshot_path(&self.dir, last);
+        let at = JournalError::io;
+        let temporary = path.with_extension("snap.tmp");
+        let file = write_frames(&*self.disk, &temporary, snapshot)?;
+        self.disk.fsync_file(&file, Reason::Journal).map_err(at(&temporary))?;
+        self.disk.rename(&temporary, &path).map_err(at(&path))?;
+        self.disk.fsync_dir(&self.dir, Reason::Journal).map_err(at(&self.dir))?;
+        remove_superfluous(&segment::list(&self.dir)?, last)?;
+        self.tail.lock().older.retain(|older| older.last > last);
+        self.synced.fetch_max(last.0, Ordering::AcqRel);
         Ok(())
     }
 
@@ -178,10 +230,10 @@ impl Journal {
         Seq(self.synced.load(Ordering::Acquire))
     }
 
-    /// Bytes in all segments.
+    /// Bytes in the segments since the newest snapshot.
     pub fn bytes(&self) -> u64 {
         let tail = self.tail.lock();
-        tail.older_bytes + tail.end
+        tail.older.iter().map(|older| older.bytes).sum::<u64>() + tail.end
     }
 
     /// Why the log takes no more records, if so.
@@ -203,34 +255,37 @@ impl Journal {
     }
 }
 
-/// The segments from the newest snapshot on; older ones, left by a crash in a trim, are removed.
-fn live_segments(dir: &Path) -> Result<Vec<(Seq, PathBuf)>, JournalError> {
-    let mut segments = segment::list(dir)?;
-    let mut start = 0;
-    for (index, (_, path)) in segments.iter().enumerate() {
-        let mut head = [0; segment::HEAD];
-        let file = File::open(path).map_err(JournalError::io(path))?;
-        let whole = std::os::unix::fs::FileExt::read_exact_at(&file, &mut head, 0).is_ok();
-        if whole && segment::read_head(path, &head)? == Some(true) {
-            start = index;
-        }
+/// Applies the newest snapshot; returns the record that it stands for, 0 where there is none.
+fn read_snapshot(
+    listing: &segment::Listing,
+    replayed: &mut Replayed,
+    apply: &mut impl FnMut(Seq, &[u8]) -> Result<(), &'static str>,
+) -> Result<Seq, JournalError> {
+    let Some((last, path)) = listing.snapshots.last() else { return Ok(Seq(0)) };
+    let bytes = std::fs::read(path).map_err(JournalError::io(path))?;
+    let contents = segment::read(path, &bytes, |_, payload| {
+        replayed.records += 1;
+        apply(*last, payload)
+    })?;
+    if contents.torn_bytes > 0 {
+        let (offset, why) = (contents.valid_bytes, "the snapshot is damaged");
+        return Err(JournalError::Corrupt { path: path.clone(), offset, why });
     }
-    for (_, path) in segments.drain(..start) {
-        std::fs::remove_file(&path).map_err(JournalError::io(&path))?;
-    }
-    Ok(segments)
+    Ok(*last)
 }
 
-/// Writes a new segment under a temporary name and publishes it durably.
-fn start_segment(
-    dir: &Path,
-    disk: &dyn Disk,
-    first: Seq,
-    snapshot: bool,
-    payloads: &[Vec<u8>],
-) -> Result<Tail, JournalError> {
-    let path = segment::path(dir, first);
-    let temporary = path.with_extension("seg.tmp");
+/// Removes what the snapshot of the records up to `last` stands for.
+fn remove_superfluous(listing: &segment::Listing, last: Seq) -> Result<(), JournalError> {
+    let segments = listing.segments.iter().filter(|(first, _)| *first <= last);
+    let snapshots = listing.snapshots.iter().filter(|(stands_for, _)| *stands_for < last);
+    for (_, path) in segments.chain(snapshots) {
+        std::fs::remove_file(path).map_err(JournalError::io(path))?;
+    }
+    Ok(())
+}
+
+/// Writes head and frames, numbered from 1, to a new file.
+fn write_frames(disk: &dyn Disk, path: &Path, payloads: &[Vec<u8>]) -> Result<File, JournalError> {
     let at = JournalError::io;
     let file = OpenOptions::new()
         .read(true)
@@ -238,41 +293,49 @@ fn start_segment(
         .create(true)
         .truncate(true)
         .mode(0o600)
-        .open(&temporary)
-        .map_err(at(&temporary))?;
-    disk.write_all_at(&file, &segment::head(snapshot), 0).map_err(at(&temporary))?;
+        .open(path)
+        .map_err(at(path))?;
+    disk.write_all_at(&file, &segment::head(), 0).map_err(at(path))?;
     let mut end = segment::HEAD as u64;
-    let mut next = first;
-    for payload in payloads {
+    for (payload, number) in payloads.iter().zip(1..) {
         if payload.is_empty() || payload.len() > FRAME_MAX {
             return Err(JournalError::TooLarge(payload.len()));
         }
-        let frame = encode_frame(next, payload);
-        disk.write_all_at(&file, &frame, end).map_err(at(&temporary))?;
+        let frame = encode_frame(Seq(number), payload);
+        disk.write_all_at(&file, &frame, end).map_err(at(path))?;
         end += frame.len() as u64;
-        next = Seq(next.0 + 1);
     }
-    disk.fsync_file(&file, Reason::Journal).map_err(at(&temporary))?;
-    disk.rename(&temporary, &path).map_err(at(&path))?;
-    disk.fsync_dir(dir, Reason::Journal).map_err(at(dir))?;
-    Ok(Tail { file: Arc::new(file), path, end, next, older_bytes: 0 })
+    Ok(file)
+}
+
+/// Makes an empty segment whose name is not durable yet.
+fn start_segment(dir: &Path, disk: &dyn Disk, first: Seq) -> Result<Tail, JournalError> {
+    let path = segment::path(dir, first);
+    let temporary = path.with_extension("seg.tmp");
+    let file = Arc::new(write_frames(disk, &temporary, &[])?);
+    disk.rename(&temporary, &path).map_err(JournalError::io(&path))?;
+    let end = segment::HEAD as u64;
+    Ok(Tail { file, path, end, next: first, new_name: true, older: Vec::new() })
+}
+
+/// Keeps what a torn segment loses, for whoever wants to look.
+fn keep_cut_bytes(segment: &Path, bytes: &[u8]) -> Result<(), JournalError> {
+    if bytes.iter().all(|byte| *byte == 0) {
+        return Ok(());
+    }
+    let path = segment.with_extension("cut");
+    std::fs::write(&path, bytes).map_err(JournalError::io(&path))
 }
 
 /// Opens the newest segment for appending, cut to its whole frames.
-fn reopen_tail(
-    disk: &dyn Disk,
-    path: PathBuf,
-    end: u64,
-    next: Seq,
-    older_bytes: u64,
-) -> Result<Tail, JournalError> {
+fn reopen_tail(disk: &dyn Disk, path: PathBuf, end: u64, next: Seq) -> Result<Tail, JournalError> {
     let at = JournalError::io;
     let file = OpenOptions::new().read(true).write(true).open(&path).map_err(at(&path))?;
     file.set_len(end).map_err(at(&path))?;
     let mut end = end;
     if end < segment::HEAD as u64 {
-        disk.write_all_at(&file, &segment::head(false), 0).map_err(at(&path))?;
+        disk.write_all_at(&file, &segment::head(), 0).map_err(at(&path))?;
         end = segment::HEAD as u64;
     }
-    Ok(Tail { file: Arc::new(file), path, end, next, older_bytes })
+    Ok(Tail { file: Arc::new(file), path, end, next, new_name: false, older: Vec::new() })
 }

@@ -1,7 +1,8 @@
-//! Segment files: names, head, and reading one.
+//! Files of the log: segments of records, and snapshots that stand for all records up to one.
 //!
-//! `<first sequence, 16 hex digits>.seg`; head = `"toftlog\n" | version u32 | flags u32`.
-//! A segment with the flag SNAPSHOT starts from nothing: older segments are not needed.
+//! `<first sequence, 16 hex digits>.seg` and `<last sequence that it stands for>.snap`.
+//! Head = `"toftlog\n" | version u32 | reserved u32`, then frames. The frames of a snapshot are
+//! numbered from 1; it is published whole, by rename.
 
 use super::error::JournalError;
 use super::frame::decode_frame;
@@ -11,14 +12,11 @@ use std::path::{Path, PathBuf};
 pub(super) const HEAD: usize = 16;
 const MAGIC: &[u8; 8] = b"toftlog\n";
 const VERSION: u32 = 1;
-const SNAPSHOT: u32 = 1;
 
-pub(super) fn head(snapshot: bool) -> [u8; HEAD] {
+pub(super) fn head() -> [u8; HEAD] {
     let mut head = [0; HEAD];
     head[..8].copy_from_slice(MAGIC);
     head[8..12].copy_from_slice(&VERSION.to_le_bytes());
-    let flags = if snapshot { SNAPSHOT } else { 0 };
-    head[12..].copy_from_slice(&u32::to_le_bytes(flags));
     head
 }
 
@@ -26,27 +24,41 @@ pub(super) fn path(dir: &Path, first: Seq) -> PathBuf {
     dir.join(format!("{:016x}.seg", first.0))
 }
 
-/// The segments of `dir` in order, by first sequence number. Leftovers (`.tmp`) are removed.
-pub(super) fn list(dir: &Path) -> Result<Vec<(Seq, PathBuf)>, JournalError> {
-    let mut found = Vec::new();
+pub(super) fn snapshot_path(dir: &Path, last: Seq) -> PathBuf {
+    dir.join(format!("{:016x}.snap", last.0))
+}
+
+/// What stands in the folder, in order. Leftovers (`.tmp`) are removed.
+#[derive(Default)]
+pub(super) struct Listing {
+    pub segments: Vec<(Seq, PathBuf)>,
+    pub snapshots: Vec<(Seq, PathBuf)>,
+}
+
+/// Lists the folder.
+pub(super) fn list(dir: &Path) -> Result<Listing, JournalError> {
+    let mut found = Listing::default();
     for entry in std::fs::read_dir(dir).map_err(JournalError::io(dir))? {
         let path = entry.map_err(JournalError::io(dir))?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-        if name.ends_with(".tmp") {
-            std::fs::remove_file(&path).map_err(JournalError::io(&path))?;
-        } else if let Some(stem) = name.strip_suffix(".seg")
-            && let Ok(first) = u64::from_str_radix(stem, 16)
-        {
-            found.push((Seq(first), path));
+        let (stem, kind) = name.split_once('.').unwrap_or((name, ""));
+        let number = u64::from_str_radix(stem, 16).map(Seq);
+        match (kind, number) {
+            (_, _) if kind.ends_with("tmp") => {
+                std::fs::remove_file(&path).map_err(JournalError::io(&path))?;
+            }
+            ("seg", Ok(first)) => found.segments.push((first, path)),
+            ("snap", Ok(last)) => found.snapshots.push((last, path)),
+            _ => {}
         }
     }
-    found.sort();
+    found.segments.sort();
+    found.snapshots.sort();
     Ok(found)
 }
 
 /// What a segment holds.
 pub(super) struct Contents {
-    pub snapshot: bool,
     /// Bytes of head and whole frames; what follows is torn.
     pub valid_bytes: u64,
     pub torn_bytes: u64,
@@ -60,9 +72,10 @@ pub(super) fn read(
     mut apply: impl FnMut(Seq, &[u8]) -> Result<(), &'static str>,
 ) -> Result<Contents, JournalError> {
     let total = bytes.len() as u64;
-    let mut contents = Contents { snapshot: false, valid_bytes: 0, torn_bytes: total, last: None };
-    let Some(snapshot) = read_head(path, bytes)? else { return Ok(contents) };
-    contents.snapshot = snapshot;
+    let mut contents = Contents { valid_bytes: 0, torn_bytes: total, last: None };
+    if !has_head(path, bytes)? {
+        return Ok(contents);
+    }
     let mut at = HEAD;
     while let Some((seq, payload, length)) = decode_frame(&bytes[at..]) {
         if contents.last.is_some_and(|last| seq.0 != last.0 + 1) {
@@ -81,17 +94,13 @@ pub(super) fn read(
     Ok(contents)
 }
 
-/// Whether the segment is a snapshot; None when the head is not whole.
-pub(super) fn read_head(path: &Path, bytes: &[u8]) -> Result<Option<bool>, JournalError> {
-    let Some(head) = bytes.get(..HEAD) else { return Ok(None) };
-    if &head[..8] != MAGIC {
-        return Ok(None);
-    }
-    let number =
-        |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-    let version = number(8);
+fn has_head(path: &Path, bytes: &[u8]) -> Result<bool, JournalError> {
+    let Some(head) = bytes.get(..HEAD).filter(|head| &head[..8] == MAGIC) else {
+        return Ok(false);
+    };
+    let version = u32::from_le_bytes([head[8], head[9], head[10], head[11]]);
     if version > VERSION {
         return Err(JournalError::Newer { path: path.to_owned(), version });
     }
-    Ok(Some(number(12) & SNAPSHOT != 0))
+    Ok(true)
 }

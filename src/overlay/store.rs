@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 /// Changes a snapshot record holds: small enough for any frame, large enough to be few.
 const SNAPSHOT_BATCH: usize = 1024;
-/// The journal is trimmed at open when it is larger than this and than its snapshot would be.
+/// The journal is trimmed when it is larger than this and than twice its last snapshot.
 const TRIM_BYTES: u64 = 4 << 20;
 
 /// The upper layer of one workspace.
@@ -27,6 +27,8 @@ pub struct Overlay {
     journal: Journal,
     bodies: Arc<Bodies>,
     pins: Arc<Mutex<Pins>>,
+    /// Bytes of the last snapshot; held by the one thread that trims.
+    trim: Mutex<u64>,
 }
 
 /// What opening an overlay found and did.
@@ -102,12 +104,18 @@ impl Overlay {
         (recovered.dead_bodies, recovered.lost_bodies) =
             bodies.reconcile(&live).map_err(content)?;
         let overlay = Self::with(index, journal, bodies);
-        overlay.trim_if_large()?;
+        overlay.trim()?;
         Ok((overlay, recovered))
     }
 
     fn with(index: Index, journal: Journal, bodies: Bodies) -> Self {
-        Self { index: RwLock::new(index), journal, bodies: Arc::new(bodies), pins: Arc::default() }
+        Self {
+            index: RwLock::new(index),
+            journal,
+            bodies: Arc::new(bodies),
+            pins: Arc::default(),
+            trim: Mutex::new(0),
+        }
     }
 
     /// Looks at the index.
@@ -184,19 +192,24 @@ impl Overlay {
         self.journal.latched()
     }
 
-    /// Replaces the journal by a snapshot when that makes it much smaller.
-    fn trim_if_large(&self) -> Result<(), OverlayError> {
-        let before = self.journal.bytes();
-        if before <= TRIM_BYTES {
+    /// Replaces the journal by a snapshot once it has grown large. Called now and then, not under a
+    /// lock: operations wait only while the index is cloned (its nodes are shared, not copied).
+    pub fn trim(&self) -> Result<(), OverlayError> {
+        let Some(mut last_snapshot) = self.trim.try_lock() else { return Ok(()) };
+        if self.journal.bytes() <= TRIM_BYTES.max(2 * *last_snapshot) {
             return Ok(());
         }
-        let index = self.index.write();
+        // Bodies before the records that name them, as in a sync: a snapshot is durable at once.
+        self.sync()?;
+        let (index, last) = {
+            let _no_writers = self.bodies.stop_writes();
+            let index = self.index.read();
+            (index.clone(), self.journal.rotate()?)
+        };
+        self.sync()?;
         let snapshot = snapshot_records(&index);
-        let after: u64 = snapshot.iter().map(|record| record.len() as u64).sum();
-        if after < before / 2 {
-            self.journal.trim(&snapshot)?;
-        }
-        Ok(())
+        *last_snapshot = snapshot.iter().map(|record| record.len() as u64).sum();
+        Ok(self.journal.trim(last, &snapshot)?)
     }
 }
 

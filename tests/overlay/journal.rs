@@ -90,37 +90,97 @@ fn a_snapshot_replaces_what_was_before_and_a_crash_in_the_trim_leaves_one_of_bot
     with_records(dir.path(), 3);
     let old = std::fs::read(segment(dir.path())).unwrap();
     let (journal, ..) = open(dir.path());
-    journal.trim(&[b"state".to_vec()]).unwrap();
+    let last = journal.rotate().unwrap();
+    journal.append(b"meanwhile").unwrap();
+    journal.trim(last, &[b"state".to_vec(), b"more".to_vec()]).unwrap();
     journal.append(b"next").unwrap();
     drop(journal);
-    let expected = vec![(4, b"state".to_vec()), (5, b"next".to_vec())];
+    let expected = vec![
+        (3, b"state".to_vec()),
+        (3, b"more".to_vec()),
+        (4, b"meanwhile".to_vec()),
+        (5, b"next".to_vec()),
+    ];
     assert_eq!(open(dir.path()).2, expected);
-    // The crash before the old segment was removed, and one in the middle of writing a segment.
+    // The crash before the old segment was removed, and one in the middle of writing a snapshot.
     std::fs::write(dir.path().join("0000000000000001.seg"), old).unwrap();
-    std::fs::write(dir.path().join("0000000000000009.seg.tmp"), b"half").unwrap();
+    std::fs::write(dir.path().join("0000000000000009.snap.tmp"), b"half").unwrap();
     assert_eq!(open(dir.path()).2, expected);
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
 }
 
 #[test]
-fn trimming_an_empty_log_keeps_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let journal = Journal::create(dir.path(), disk()).unwrap();
-    journal.trim(&[b"state".to_vec()]).unwrap();
-    drop(journal);
-    assert_eq!(open(dir.path()).2, vec![(1, b"state".to_vec())]);
-}
-
-#[test]
-fn damage_before_the_end_is_an_error_and_not_a_cut() {
+fn a_crash_between_rotation_and_snapshot_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     with_records(dir.path(), 3);
-    let path = segment(dir.path());
-    let mut bytes = std::fs::read(&path).unwrap();
+    let (journal, ..) = open(dir.path());
+    journal.rotate().unwrap();
+    journal.append(b"record 4").unwrap();
+    drop(journal);
+    let (journal, replayed, seen) = open(dir.path());
+    assert_eq!((replayed.records, seen[3].1.as_slice()), (4, &b"record 4"[..]));
+    assert_eq!(journal.append(b"5").unwrap(), Seq(5));
+}
+
+#[test]
+fn rotating_and_trimming_an_empty_log_keeps_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::create(dir.path(), disk()).unwrap();
+    let last = journal.rotate().unwrap();
+    journal.trim(last, &[b"state".to_vec()]).unwrap();
+    drop(journal);
+    assert_eq!(open(dir.path()).2, vec![(0, b"state".to_vec())]);
+}
+
+#[test]
+fn a_sync_covers_records_on_both_sides_of_a_rotation_and_the_new_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = disk();
+    let journal = Journal::create(dir.path(), disk.clone()).unwrap();
+    journal.append(b"one").unwrap();
+    journal.rotate().unwrap();
+    journal.append(b"two").unwrap();
+    let before = disk.counts();
+    assert_eq!(journal.sync().unwrap(), Seq(2));
+    let after = disk.counts();
+    assert_eq!(after.files(Reason::Journal) - before.files(Reason::Journal), 2);
+    assert_eq!(after.dirs(Reason::Journal) - before.dirs(Reason::Journal), 1);
+}
+
+#[test]
+fn damage_ends_the_log_and_what_stood_behind_it_is_kept_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    with_records(dir.path(), 3);
+    let first = segment(dir.path());
+    let (journal, ..) = open(dir.path());
+    journal.rotate().unwrap();
+    journal.append(b"record 4").unwrap();
+    drop(journal);
+    let mut bytes = std::fs::read(&first).unwrap();
     bytes.truncate(bytes.len() - 1);
+    std::fs::write(&first, bytes).unwrap();
+    let (journal, replayed, seen) = open(dir.path());
+    assert_eq!(seen.len(), 2);
+    assert!(replayed.torn_bytes > 16);
+    assert_eq!(journal.append(b"again").unwrap(), Seq(3));
+    drop(journal);
+    assert_eq!(open(dir.path()).2.len(), 3);
+    let cut = std::fs::read_dir(dir.path()).unwrap().flatten();
+    assert_eq!(cut.filter(|e| e.path().extension() == Some("cut".as_ref())).count(), 2);
+}
+
+#[test]
+fn a_damaged_snapshot_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    with_records(dir.path(), 3);
+    let (journal, ..) = open(dir.path());
+    let last = journal.rotate().unwrap();
+    journal.trim(last, &[b"state".to_vec()]).unwrap();
+    drop(journal);
+    let path = dir.path().join("0000000000000003.snap");
+    let mut bytes = std::fs::read(&path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&path, bytes).unwrap();
-    std::fs::write(dir.path().join("0000000000000004.seg"), b"toftlog\n\x01\0\0\0\0\0\0\0")
-        .unwrap();
     let result = Journal::open(dir.path(), disk(), |_, _| Ok(()));
     assert!(matches!(result, Err(JournalError::Corrupt { .. })));
 }
