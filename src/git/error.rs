@@ -66,6 +66,9 @@ pub enum GitError {
     /// The remote is there but has no such repository.
     #[error("{0}")]
     NoSuchRepository(String),
+    /// The remote has the repository, but no such branch or tag.
+    #[error("{0}")]
+    NoSuchBranch(String),
     /// The remote, or git, refused to do it.
     #[error("{0}")]
     Refused(String),
@@ -79,6 +82,12 @@ pub enum GitError {
         what: String,
         /// The deadline.
         seconds: u64,
+    },
+    /// A child was stopped because somebody asked for it.
+    #[error("git {what} was stopped")]
+    Cancelled {
+        /// The subcommand.
+        what: String,
     },
     /// A child failed in a way that no other kind describes.
     #[error("git {what} failed ({status}): {message}")]

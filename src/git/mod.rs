@@ -7,6 +7,21 @@
 //! no secret leaves through argv, errors or logs; no child touches the network unless asked to.
 //! A crash leaves: temporary packs (`tmp_toft_*`) and refs either old or new.
 
+mod child;
+mod classify;
+mod credential;
 mod error;
+mod porcelain;
+mod process;
+mod redact;
+mod remote;
+mod url;
+mod version;
 
+pub use credential::Credential;
 pub use error::{GitError, Result};
+pub use porcelain::{LsRemote, PushResult};
+pub use process::Git;
+pub use redact::{redact, redact_url, strip_escapes};
+pub use remote::{Depth, FetchOptions, PushUpdate};
+pub use version::GitVersion;

@@ -5,10 +5,12 @@
 //! Must not know: what the bytes mean.
 //! Invariant: an fsync that failed is reported once and never tried again here.
 
+mod cancel;
 mod clock;
 mod disk;
 mod durable;
 
+pub use cancel::Cancel;
 pub use clock::{Clock, OsClock};
 pub use disk::{Disk, FsyncCounts, OsDisk, Reason};
 pub use durable::{replace_file, sync_parent};

@@ -1,0 +1,196 @@
+use super::porcelain::{self, LsRemote, PushResult};
+use super::process::{Call, Output};
+use super::{Git, GitError, Result, classify};
+use crate::types::{HashKind, Oid};
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+/// How much history a fetch brings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Depth {
+    /// What the repository's own depth implies: all of it, or what is new above its shallow ends.
+    #[default]
+    Default,
+    /// So many commits from the tips.
+    Commits(u32),
+    /// So many commits more than there are.
+    Deepen(u32),
+    /// All that is missing below the shallow ends.
+    Unshallow,
+}
+
+/// How to fetch.
+#[derive(Clone, Debug, Default)]
+pub struct FetchOptions {
+    /// How much history.
+    pub depth: Depth,
+    /// Shows progress on stderr.
+    pub progress: bool,
+    /// Removes refs of the refspecs' right side that are gone on the remote.
+    pub prune: bool,
+    /// Less than the time limit of [`Git`].
+    pub timeout: Option<Duration>,
+}
+
+/// One ref to push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushUpdate {
+    /// The commit that the ref shall stand at.
+    pub new: Oid,
+    /// Full name of the ref on the remote.
+    pub refname: String,
+    /// Where the ref stands now; None when it must not exist. `new` must descend from it: git
+    /// does not check that when this matches.
+    pub expected: Option<Oid>,
+}
+
+/// Remotes
+impl Git {
+    /// Makes an empty bare repository at `path`, with our own configuration only.
+    pub fn init_bare(path: &Path, hash: HashKind) -> Result<()> {
+        let path = std::path::absolute(path).map_err(GitError::io("the current directory"))?;
+        let format = format!("--object-format={hash}");
+        let args = ["init", "--quiet", "--bare", "--template=", "--initial-branch=main", &format];
+        let path = path.to_str().map(str::to_owned).ok_or_else(|| GitError::Open {
+            gitdir: path.clone(),
+            why: "its path is not UTF-8".to_owned(),
+        })?;
+        let args: Vec<_> = args.into_iter().chain(["--", &path]).collect();
+        Git::run_alone("init", &args).map(drop)
+    }
+
+    /// Asks `url` for its HEAD, its refs and its hash. An empty repository is fine.
+    pub fn ls_remote(&self, url: &str) -> Result<LsRemote> {
+        let mut call =
+            Call { args: words(&["ls-remote", "--symref"]), remote: Some(url), ..Call::default() };
+        let found = parse_ls_remote(&self.run(&call)?.success()?)?;
+        if !found.refs.is_empty() {
+            return Ok(found);
+        }
+        call.trace_packets = true;
+        let traced = self.run(&call)?.success()?;
+        let (head, hash) = porcelain::unborn(&traced.stderr);
+        Ok(LsRemote { head: head.or(found.head), hash, ..found })
+    }
+
+    /// Asks `remote` where the refs under `prefix` (`refs/heads/main`, `refs/heads/toft/`) stand.
+    pub fn ls_refs(&self, remote: &str, prefix: &str) -> Result<LsRemote> {
+        let pattern = if prefix.ends_with('/') { format!("{prefix}*") } else { prefix.to_owned() };
+        let call = Call {
+            args: words(&["ls-remote"]),
+            remote: Some(remote),
+            rest: words(&[&pattern]),
+            ..Call::default()
+        };
+        let mut found = parse_ls_remote(&self.run(&call)?.success()?)?;
+        // git matches the end of a name, at any depth.
+        found.refs.retain(|(name, _)| {
+            name == prefix || prefix.ends_with('/') && name.starts_with(prefix)
+        });
+        Ok(found)
+    }
+
+    /// Fetches `refspecs` from `remote` (a name or a URL).
+    pub fn fetch(&self, remote: &str, refspecs: &[String], options: &FetchOptions) -> Result<()> {
+        let mut args = words(&[
+            "fetch",
+            "--progress",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-auto-maintenance",
+            "--no-recurse-submodules",
+            "--update-head-ok",
+        ]);
+        args.push(if options.prune { "--prune" } else { "--no-prune" }.into());
+        match options.depth {
+            Depth::Default => {}
+            Depth::Commits(count) => args.push(format!("--depth={count}").into()),
+            Depth::Deepen(count) => args.push(format!("--deepen={count}").into()),
+            Depth::Unshallow => args.push("--unshallow".into()),
+        }
+        let call = Call {
+            args,
+            remote: Some(remote),
+            rest: refspecs.iter().map(OsString::from).collect(),
+            show_progress: options.progress,
+            timeout: options.timeout,
+            ..Call::default()
+        };
+        self.run(&call)?.success().map(drop)
+    }
+
+    /// Pushes all of `updates` or none; the results are in their order.
+    ///
+    /// An error tells nothing about the remote's refs: the answer may have been lost on the way.
+    /// Ask with [`Git::ls_refs`] before you decide.
+    pub fn push(&self, remote: &str, updates: &[PushUpdate]) -> Result<Vec<PushResult>> {
+        let output = self.run(&push_call(remote, updates, true))?;
+        let no_atomic = output.code != Some(0)
+            && updates.len() == 1
+            && output.stderr.contains("does not support --atomic");
+        if no_atomic {
+            return push_results(&self.run(&push_call(remote, updates, false))?, updates);
+        }
+        push_results(&output, updates)
+    }
+}
+
+fn words(words: &[&str]) -> Vec<OsString> {
+    words.iter().map(OsString::from).collect()
+}
+
+fn parse_ls_remote(output: &Output) -> Result<LsRemote> {
+    porcelain::ls_remote(&output.stdout).ok_or_else(|| GitError::Process {
+        what: output.what.clone(),
+        status: output.status.clone(),
+        message: "its output is not understood".to_owned(),
+    })
+}
+
+fn push_call<'a>(remote: &'a str, updates: &[PushUpdate], atomic: bool) -> Call<'a> {
+    // A ref that is new: the remote's other refs may all be unknown to us, and without asking what
+    // it has, everything would be sent.
+    let negotiate = updates.iter().any(|update| update.expected.is_none());
+    let mut args = words(&["push", "--porcelain", "--progress", "--no-verify", "--no-follow-tags"]);
+    if atomic {
+        args.push("--atomic".into());
+    }
+    for update in updates {
+        let expected = update.expected.map(|oid| oid.to_string()).unwrap_or_default();
+        args.push(format!("--force-with-lease={}:{expected}", update.refname).into());
+    }
+    // No `+`: it would override the lease.
+    let refspecs = updates.iter().map(|update| format!("{}:{}", update.new, update.refname));
+    Call {
+        args,
+        remote: Some(remote),
+        rest: refspecs.map(OsString::from).collect(),
+        negotiate,
+        ..Call::default()
+    }
+}
+
+/// What became of each of `updates`.
+fn push_results(output: &Output, updates: &[PushUpdate]) -> Result<Vec<PushResult>> {
+    let Some(lines) = porcelain::push(&output.stdout) else { return Err(output.error()) };
+    let mut results = Vec::with_capacity(updates.len());
+    for update in updates {
+        let line = lines.iter().find(|(name, _)| *name == update.refname);
+        results.push(line.map(|(_, result)| result.clone()).ok_or_else(|| output.error())?);
+    }
+    let said = classify::remote_message(&output.stderr);
+    for result in &mut results {
+        if let PushResult::Refused(reason) = result
+            && !said.is_empty()
+        {
+            *reason = format!("{reason}: {said}");
+        }
+    }
+    if output.code != Some(0)
+        && results.iter().all(|result| matches!(result, PushResult::Ok | PushResult::UpToDate))
+    {
+        return Err(output.error());
+    }
+    Ok(results)
+}
