@@ -1,0 +1,133 @@
+//! Handles to the object database, pooled, and given up when their mappings have grown.
+
+use parking_lot::{Mutex, RwLock};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{GitError, Result};
+use crate::types::HashKind;
+use gix::odb::pack::cache::lru::StaticLinkedList;
+
+/// File-backed pages this process may hold before the store is opened anew.
+///
+/// gix maps whole packs, and every page it ever touched counts as ours until it is unmapped: a walk
+/// over a big repository would show as hundreds of megabytes.
+const RESIDENT_LIMIT: u64 = 64 << 20;
+/// How much they must have grown since the last time, so that pages of others cannot make us spin.
+const RESIDENT_GROWTH: u64 = 32 << 20;
+/// Objects read between two looks at the resident set.
+const LOOK_EVERY: u64 = 256;
+/// Delta bases kept by each handle.
+const PACK_CACHE_BYTES: usize = 4 << 20;
+/// Handles kept when nobody uses them.
+const IDLE_HANDLES: usize = 8;
+/// Packs that can be open at once; gix fails beyond its default of 32 more than at the start.
+const SLOTS: u16 = 1024;
+/// The largest object that is decoded in memory: git makes no deltas beyond (core.bigFileThreshold).
+const ALLOCATION_LIMIT: usize = 512 << 20;
+
+/// Thread-safe access to the objects of one repository and its alternates.
+pub(super) struct Odb {
+    template: gix::ThreadSafeRepository,
+    hash: HashKind,
+    current: RwLock<Arc<Generation>>,
+    reads: AtomicU64,
+    floor: AtomicU64,
+}
+
+/// One opening of the store. Its mappings go when the last handle is dropped.
+struct Generation {
+    shared: gix::ThreadSafeRepository,
+    idle: Mutex<Vec<gix::Repository>>,
+}
+
+impl Odb {
+    pub(super) fn new(template: gix::ThreadSafeRepository, hash: HashKind) -> Result<Self> {
+        let first = Generation::open(&template, hash)?;
+        Ok(Self {
+            template,
+            hash,
+            current: RwLock::new(Arc::new(first)),
+            reads: AtomicU64::new(0),
+            floor: AtomicU64::new(0),
+        })
+    }
+
+    /// Runs `work` with a handle that nobody else uses meanwhile.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&gix::Repository) -> T) -> T {
+        if self.reads.fetch_add(1, Ordering::Relaxed) % LOOK_EVERY == LOOK_EVERY - 1 {
+            self.trim();
+        }
+        let generation = Arc::clone(&self.current.read());
+        let handle = generation.take();
+        let result = work(&handle);
+        generation.put_back(handle);
+        result
+    }
+
+    /// A handle of the caller's own, for long work such as a merge.
+    pub(super) fn detached(&self) -> gix::Repository {
+        let generation = Arc::clone(&self.current.read());
+        generation.take()
+    }
+
+    /// Opens the store anew: packs that others wrote are seen, all mappings are given up.
+    pub(super) fn refresh(&self) {
+        match Generation::open(&self.template, self.hash) {
+            Ok(next) => *self.current.write() = Arc::new(next),
+            Err(error) => tracing::warn!(%error, "kept the object store that was open"),
+        }
+    }
+
+    fn trim(&self) {
+        let resident = resident_file_bytes();
+        let floor = self.floor.load(Ordering::Relaxed);
+        if resident > RESIDENT_LIMIT.max(floor + RESIDENT_GROWTH) {
+            self.refresh();
+            self.floor.store(resident_file_bytes(), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Generation {
+    fn open(template: &gix::ThreadSafeRepository, hash: HashKind) -> Result<Self> {
+        let dir = template.objects.path().to_owned();
+        let options = gix::odb::store::init::Options {
+            slots: gix::odb::store::init::Slots::Given(SLOTS),
+            alloc_limit_bytes: Some(ALLOCATION_LIMIT),
+            current_dir: Some("/".into()),
+            ..Default::default()
+        };
+        // No replacement objects: a tree shows what its id says.
+        let store = gix::odb::Store::at_opts(dir, hash, &mut std::iter::empty(), options)
+            .map_err(GitError::io("open the object store"))?;
+        let mut shared = template.clone();
+        shared.objects = Arc::new(store);
+        Ok(Self { shared, idle: Mutex::new(Vec::new()) })
+    }
+
+    fn take(&self) -> gix::Repository {
+        if let Some(handle) = self.idle.lock().pop() {
+            return handle;
+        }
+        let mut handle = self.shared.to_thread_local();
+        handle.objects.set_pack_cache(|| Box::new(StaticLinkedList::<64>::new(PACK_CACHE_BYTES)));
+        handle
+    }
+
+    fn put_back(&self, handle: gix::Repository) {
+        let mut idle = self.idle.lock();
+        if idle.len() < IDLE_HANDLES {
+            idle.push(handle);
+        }
+    }
+}
+
+/// Bytes of mapped files that count as resident; 0 when the kernel does not tell.
+fn resident_file_bytes() -> u64 {
+    let pages = std::fs::read_to_string(Path::new("/proc/self/statm"))
+        .ok()
+        .and_then(|line| line.split(' ').nth(2)?.parse::<u64>().ok());
+    pages.unwrap_or(0) * rustix::param::page_size() as u64
+}

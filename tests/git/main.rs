@@ -1,0 +1,6 @@
+//! The git room against real git.
+
+mod git;
+mod read;
+mod refs;
+mod write;
