@@ -96,10 +96,9 @@ impl Watched {
     fn new(child: &mut Child, pid: Pid) -> io::Result<Self> {
         let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
         let (out, err) = (child.stdout.take(), child.stderr.take());
-        for fd in [out.as_ref().map(AsFd::as_fd), err.as_ref().map(AsFd::as_fd)] {
-            if let Some(fd) = fd {
-                rustix::io::ioctl_fionbio(fd, true)?;
-            }
+        let fds = [out.as_ref().map(AsFd::as_fd), err.as_ref().map(AsFd::as_fd)];
+        for fd in fds.into_iter().flatten() {
+            rustix::io::ioctl_fionbio(fd, true)?;
         }
         Ok(Self {
             pidfd,

@@ -43,8 +43,12 @@ pub(super) fn ls_remote(stdout: &[u8]) -> Option<LsRemote> {
 }
 
 /// Reads the packet trace of an `ls-remote` that found no refs: the branch that HEAD will be born
-/// on, and the hash; git prints neither.
-pub(super) fn unborn(trace: &str) -> (Option<String>, HashKind) {
+/// on, and the hash; git prints neither. None when no git answered: a web server that has a page
+/// for every path looks like an empty repository without refs, but it sends no packets.
+pub(super) fn unborn(trace: &str) -> Option<(Option<String>, HashKind)> {
+    if !trace.contains("< 0000") {
+        return None;
+    }
     let after = |text: &str| {
         let at = trace.find(text)? + text.len();
         trace[at..].split_whitespace().next()
@@ -53,7 +57,7 @@ pub(super) fn unborn(trace: &str) -> (Option<String>, HashKind) {
         Some("sha256") => HashKind::Sha256,
         _ => HashKind::Sha1,
     };
-    (after("unborn HEAD symref-target:").map(str::to_owned), hash)
+    Some((after("unborn HEAD symref-target:").map(str::to_owned), hash))
 }
 
 /// What became of one ref of a push.
@@ -169,8 +173,10 @@ mod tests {
     #[test]
     fn a_trace_tells_what_an_empty_remote_will_be() {
         let trace = "packet: ls-remote< object-format=sha256\n\
-            packet: ls-remote< unborn HEAD symref-target:refs/heads/trunk\n";
-        assert_eq!(unborn(trace), (Some("refs/heads/trunk".to_owned()), HashKind::Sha256));
-        assert_eq!(unborn("packet: ls-remote< 0000"), (None, HashKind::Sha1));
+            packet: ls-remote< unborn HEAD symref-target:refs/heads/trunk\n\
+            packet: ls-remote< 0000\n";
+        assert_eq!(unborn(trace), Some((Some("refs/heads/trunk".to_owned()), HashKind::Sha256)));
+        assert_eq!(unborn("packet: ls-remote< 0000"), Some((None, HashKind::Sha1)));
+        assert_eq!(unborn("warning: a page"), None);
     }
 }

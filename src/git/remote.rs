@@ -1,10 +1,14 @@
 use super::porcelain::{self, LsRemote, PushResult};
 use super::process::{Call, Output};
+use super::redact::redact_url;
 use super::{Git, GitError, Result, classify};
 use crate::types::{HashKind, Oid};
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
+
+/// How long a remote may take to say what it has; curl alone would wait for minutes.
+const ASK_MAX: Duration = Duration::from_secs(60);
 
 /// How much history a fetch brings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,7 +74,10 @@ impl Git {
         }
         call.trace_packets = true;
         let traced = self.run(&call)?.success()?;
-        let (head, hash) = porcelain::unborn(&traced.stderr);
+        let (head, hash) = porcelain::unborn(&traced.stderr).ok_or_else(|| {
+            let url = redact_url(url);
+            GitError::NoSuchRepository(format!("what answers at {url} is no git repository"))
+        })?;
         Ok(LsRemote { head: head.or(found.head), hash, ..found })
     }
 
@@ -81,6 +88,7 @@ impl Git {
             args: words(&["ls-remote"]),
             remote: Some(remote),
             rest: words(&[&pattern]),
+            timeout: Some(ASK_MAX),
             ..Call::default()
         };
         let mut found = parse_ls_remote(&self.run(&call)?.success()?)?;
