@@ -7,6 +7,7 @@
 //! no secret leaves through argv, errors or logs; no child touches the network unless asked to.
 //! A crash leaves: temporary packs (`tmp_toft_*`) and refs either old or new.
 
+mod big_blob;
 mod child;
 mod classify;
 mod credential;

@@ -220,7 +220,7 @@ impl Git {
     }
 
     /// Starts `command` and waits for it.
-    fn finish(
+    pub(super) fn finish(
         &self,
         what: &str,
         mut command: Command,
@@ -260,7 +260,7 @@ impl Git {
 
     /// git with the environment and the configuration that all calls share.
     #[expect(clippy::disallowed_methods, reason = "the one place where children are made")]
-    fn command(&self) -> Command {
+    pub(super) fn command(&self) -> Command {
         let program = std::env::var_os("TOFT_GIT").unwrap_or_else(|| "git".into());
         let mut command = Command::new(program);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

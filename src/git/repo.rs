@@ -1,7 +1,5 @@
 //! One local repository: opening it and reading its objects.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -93,13 +91,6 @@ impl Repo {
     /// The content of a blob. It is checked against its id.
     pub fn blob(&self, oid: Oid) -> Result<Vec<u8>> {
         self.object(oid, Kind::Blob)
-    }
-
-    /// Writes the content of a blob to `file` from its start, and returns the length.
-    pub fn blob_to_file(&self, oid: Oid, file: &File) -> Result<u64> {
-        let bytes = self.blob(oid)?;
-        file.write_all_at(&bytes, 0).map_err(GitError::io(format!("write out blob {oid}")))?;
-        Ok(bytes.len() as u64)
     }
 
     /// Reads a commit.

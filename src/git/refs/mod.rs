@@ -1,5 +1,8 @@
 //! Refs: reading them, and moving one by compare-and-swap so that it is durable.
 
+mod lock;
+mod update;
+
 use super::{GitError, Repo, Result};
 use crate::types::Oid;
 use gix::bstr::ByteSlice;

@@ -1,0 +1,128 @@
+//! git's own lock of a ref, `<ref>.lock`, but one that a killed process of ours does not leave behind.
+//!
+//! The lock is a second name of a file `toft-lock-*` in the git directory whose flock we hold. When
+//! somebody finds the ref locked by such a file and nobody holds its flock, its owner is dead.
+
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+const PREFIX: &str = "toft-lock-";
+/// git waits for 100 ms for a ref that is locked (core.filesRefLockTimeout).
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Holds a ref locked; dropping it unlocks.
+pub(super) struct RefLock {
+    file: File,
+    /// The name that tells that the lock is ours.
+    own: PathBuf,
+    /// The name that locks; empty when it became the ref.
+    lock: PathBuf,
+}
+
+impl RefLock {
+    /// Locks the ref at `path` of the repository in `gitdir`; its directory must exist.
+    pub(super) fn acquire(gitdir: &Path, path: &Path) -> io::Result<RefLock> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".lock");
+        let lock = PathBuf::from(name);
+        remove_abandoned(gitdir, path, &lock)?;
+        let (file, own) = own_file(gitdir)?;
+        let mut held = RefLock { file, own, lock: PathBuf::new() };
+        for attempt in 0..TRIES {
+            match std::fs::hard_link(&held.own, &lock) {
+                Ok(()) => {
+                    held.lock = lock;
+                    return Ok(held);
+                }
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                Err(_) if attempt + 1 < TRIES => pause(),
+                Err(_) => {}
+            }
+            remove_abandoned(gitdir, path, &lock)?;
+        }
+        let why = format!("{} exists: another git is at work, or was killed", lock.display());
+        Err(io::Error::new(io::ErrorKind::ResourceBusy, why))
+    }
+
+    /// The file that becomes the ref.
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.lock
+    }
+
+    /// Says that the lock was renamed to the ref.
+    pub(super) fn became_the_ref(mut self) {
+        self.lock = PathBuf::new();
+    }
+}
+
+impl Drop for RefLock {
+    fn drop(&mut self) {
+        if !self.lock.as_os_str().is_empty() {
+            let _ = std::fs::remove_file(&self.lock);
+        }
+        let _ = std::fs::remove_file(&self.own);
+    }
+}
+
+/// A new file in `gitdir` with its flock held.
+fn own_file(gitdir: &Path) -> io::Result<(File, PathBuf)> {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    loop {
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let path = gitdir.join(format!("{PREFIX}{}-{number}", std::process::id()));
+        let mut options = OpenOptions::new();
+        match options.read(true).write(true).create_new(true).mode(0o644).open(&path) {
+            Ok(file) => {
+                flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+                return Ok((file, path));
+            }
+            // Of a dead process that had our number.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Removes what dead processes left of locks on the ref at `path`: the lock itself, and names that
+/// lock nothing.
+fn remove_abandoned(gitdir: &Path, path: &Path, lock: &Path) -> io::Result<()> {
+    let inode = |path: &Path| path.symlink_metadata().ok().map(|metadata| metadata.ino());
+    for entry in std::fs::read_dir(gitdir)? {
+        let entry = entry?;
+        if !entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
+            continue;
+        }
+        let Ok(file) = File::open(entry.path()) else { continue };
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            continue;
+        }
+        // Looked at under the flock: whoever else finds it cannot act on it now.
+        let metadata = file.metadata()?;
+        let own = Some(metadata.ino());
+        if inode(lock) == own {
+            tracing::info!(lock = %lock.display(), "removed the lock of a killed process");
+            std::fs::remove_file(lock)?;
+        } else if metadata.nlink() > 1 && inode(path) != own {
+            // It locks another ref, and is needed to tell.
+            continue;
+        }
+        let _ = std::fs::remove_file(entry.path());
+    }
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a lock file of git's offers nothing to wait on")]
+fn pause() {
+    std::thread::sleep(PAUSE);
+}
