@@ -1,1 +1,30 @@
-//! (being written)
+//! argv to exit code.
+//!
+//! Purpose: the commands, one a file; what they print; what each failure exits with.
+//! Must not know: how anything is done; a command asks a daemon, or the `daemon` room.
+//! Invariants: stdout is the answer (with `--json` exactly one document, errors included), stderr
+//! is talk; every failure says what, why, and what to do; exit codes are those of the contract.
+
+mod args;
+mod commands;
+mod host;
+
+mod output;
+mod report;
+
+use args::Cli;
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return report::usage(&error),
+    };
+    let json = cli.global.json;
+    match commands::run(cli) {
+        Ok(code) => code,
+        Err(failure) => report::failure(&failure, json),
+    }
+}

@@ -1,1 +1,25 @@
-//! (being written)
+//! Wires the rooms below into a served workspace: starts it, flushes it, ends it.
+//!
+//! Purpose: the only code that knows every room. The few rules it has live in pure files:
+//! `lifecycle` (how a mount ends), `policy` (when it flushes by itself), `control::protocol`.
+//! Must not know: the command line, how things are printed.
+//! Invariants: a workspace is served under its lease; READY is said after the kernel shows the
+//! mount; a flush goes seal (durable) → queue (durable) → push, and each step may be repeated.
+//! A crash leaves: a mount whose daemon is gone (ENOTCONN), which the next toft that meets it takes
+//! away, and a workspace that the next open replays.
+
+mod classify;
+pub mod control;
+mod failure;
+pub mod fuse_access;
+pub mod holders;
+pub mod lifecycle;
+pub mod mountinfo;
+pub mod policy;
+pub mod presence;
+mod report;
+pub mod signals;
+pub mod spawn;
+
+pub use failure::{Failure, Kind, kind_of_io};
+pub use report::*;

@@ -1,0 +1,27 @@
+//! Prints answers: one JSON document or lines of text on stdout; talk on stderr.
+
+use serde::Serialize;
+use std::io::Write;
+
+/// Prints a document on stdout.
+pub fn json<T: Serialize>(document: &T) {
+    match serde_json::to_string_pretty(document) {
+        Ok(text) => line(&text),
+        Err(error) => eprintln!("error: cannot print the answer: {error}"),
+    }
+}
+
+/// Prints a line on stdout. A reader that went away (`| head`) is no error.
+pub fn line(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// `1 file`, `2 files`.
+pub fn count(number: u64, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
+/// The first digits of an object id.
+pub fn short(oid: &str) -> &str {
+    oid.get(..10).unwrap_or(oid)
+}

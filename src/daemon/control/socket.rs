@@ -1,0 +1,34 @@
+//! Unix sockets at paths of any length.
+
+use rustix::fs::{Mode, OFlags};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+/// `sun_path` holds 108 bytes; a longer path is reached through an open directory.
+const MAX_PATH: usize = 100;
+
+/// Listens at `path`, replacing a dead socket there.
+pub fn listen(path: &Path) -> io::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    with_short(path, |path| UnixListener::bind(path))
+}
+
+/// Connects to `path`.
+pub fn connect(path: &Path) -> io::Result<UnixStream> {
+    with_short(path, |path| UnixStream::connect(path))
+}
+
+fn with_short<T>(path: &Path, act: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
+    if path.as_os_str().len() <= MAX_PATH {
+        return act(path);
+    }
+    let (dir, name) = path.parent().zip(path.file_name()).ok_or(io::ErrorKind::InvalidInput)?;
+    let dir: OwnedFd =
+        rustix::fs::open(dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    act(&PathBuf::from(format!("/proc/self/fd/{}", dir.as_raw_fd())).join(name))
+}

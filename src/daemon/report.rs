@@ -1,0 +1,297 @@
+//! What the daemon, or a command on a workspace that is not mounted, tells about it. Pure: values
+//! and their JSON; the field names are a contract with scripts.
+
+use super::failure::{Failure, Kind};
+use serde::{Deserialize, Serialize};
+
+/// Schema of [`StatusReport`].
+pub const STATUS_SCHEMA: &str = "toft.status/1";
+/// Schema of [`FlushReport`].
+pub const FLUSH_SCHEMA: &str = "toft.flush/1";
+/// Paths that a report lists, at most.
+pub const MAX_PATHS: usize = 10_000;
+
+/// How a workspace stands. A value that is not known is null, never a guess.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StatusReport {
+    /// [`STATUS_SCHEMA`].
+    pub schema: String,
+    /// The mount point.
+    pub dir: String,
+    /// Whether the kernel has a mount of ours there.
+    pub kernel_mount: bool,
+    /// Its file system type.
+    pub fstype: Option<String>,
+    /// Who serves it.
+    pub daemon: DaemonStatus,
+    /// Where it comes from.
+    pub source: SourceStatus,
+    /// What it is.
+    pub workspace: WorkspaceStatus,
+    /// What the next seal would commit; null when unknown.
+    pub changes: Option<Changes>,
+    /// How safe it is.
+    pub durability: Durability,
+    /// What waits for the remote.
+    pub outbox: OutboxStatus,
+    /// What somebody should know or do.
+    pub problems: Vec<Failure>,
+}
+
+/// Who serves a workspace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DaemonStatus {
+    /// How it is.
+    pub state: DaemonState,
+    /// Its process id.
+    pub pid: Option<u32>,
+    /// Its program's version.
+    pub version: Option<String>,
+}
+
+/// How a daemon is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DaemonState {
+    /// Answers.
+    Ok,
+    /// Not running, as it should be: nothing is mounted.
+    Stopped,
+    /// Not running although its mount is there, or it never finished.
+    Dead,
+    /// Runs but does not answer.
+    Unresponsive,
+}
+
+/// Where a workspace comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceStatus {
+    /// Without secrets.
+    pub url: String,
+    /// Short name.
+    pub branch: Option<String>,
+    /// The commit that the lower layer is.
+    pub base: Option<String>,
+    /// Commits of the remote's branch, as last heard of, that HEAD lacks.
+    pub behind: Option<u64>,
+}
+
+/// What a workspace is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkspaceStatus {
+    /// `w-…`
+    pub id: String,
+    /// What HEAD stands on, in full; null when detached.
+    #[serde(rename = "ref")]
+    pub ref_name: Option<String>,
+    /// The commit HEAD stands at.
+    pub head: Option<String>,
+    /// Whether it can be written to.
+    pub read_only: bool,
+    /// When it flushes by itself.
+    pub flush_on: String,
+}
+
+/// Paths that differ from HEAD.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changes {
+    /// New ones.
+    pub added: u64,
+    /// Ones with other content or mode.
+    pub modified: u64,
+    /// Ones that are gone.
+    pub deleted: u64,
+}
+
+/// How far what was written has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Durability {
+    /// Bytes acked but not known to be on stable storage; null when unknown.
+    pub unsynced_bytes: Option<u64>,
+    /// Commits that the remote does not have.
+    pub unpushed_commits: Option<u64>,
+    /// Whether the remote has everything: no change unsealed, no commit unpushed.
+    pub pushed: Option<bool>,
+}
+
+/// What waits for the remote.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxStatus {
+    /// Branches with something to deliver.
+    pub pending: u64,
+    /// Seconds until the next try.
+    pub next_retry_s: Option<u64>,
+    /// Why the last try failed.
+    pub last_error: Option<String>,
+}
+
+/// What became of a flush.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlushReport {
+    /// [`FLUSH_SCHEMA`].
+    pub schema: String,
+    /// `w-…`
+    pub workspace: String,
+    /// The mount point.
+    pub dir: String,
+    /// The commit; null when none was asked for.
+    pub seal: Option<SealReport>,
+    /// The push; null when none was asked for.
+    pub push: Option<PushReport>,
+    /// Whether the mount is gone; null when that was not asked for.
+    pub unmounted: Option<bool>,
+    /// Whether the workspace's files on this host are gone too.
+    pub removed: bool,
+    /// What the workspace still holds that the remote does not have.
+    pub kept: Vec<String>,
+    /// Why it did not come all the way; decides the exit code.
+    pub failure: Option<Failure>,
+}
+
+/// What was sealed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealReport {
+    /// The new commit; null when nothing differed from HEAD.
+    pub commit: Option<String>,
+    /// Its first line.
+    pub subject: Option<String>,
+    /// What it changes.
+    pub changes: Changes,
+    /// Paths that cannot be in a commit, and why.
+    pub skipped: Vec<SkippedPath>,
+}
+
+/// A path that a seal leaves out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkippedPath {
+    /// Where it is.
+    pub path: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What became of a push.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum PushReport {
+    /// The remote had everything already.
+    Nothing,
+    /// The remote has our branch at this commit.
+    Pushed {
+        /// The commit.
+        tip: String,
+        /// Whether it merges what the remote had meanwhile.
+        merged: bool,
+    },
+    /// It waits in the queue.
+    Queued {
+        /// Why.
+        error: String,
+        /// Seconds until the next try.
+        retry_in_s: Option<u64>,
+    },
+    /// Both sides changed these paths; ours is on a side branch.
+    Conflict {
+        /// The side branch.
+        branch: String,
+        /// The paths.
+        paths: Vec<String>,
+    },
+}
+
+/// The paths that the next seal would change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiffReport {
+    /// In path order.
+    pub paths: Vec<ChangedPath>,
+    /// Whether there are more than are listed.
+    pub truncated: bool,
+    /// Paths that cannot be in a commit, and why.
+    pub skipped: Vec<SkippedPath>,
+}
+
+/// One path that differs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangedPath {
+    /// How: `A`, `M` or `D`.
+    pub change: char,
+    /// Where.
+    pub path: String,
+}
+
+/// Commits of the workspace's branch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogReport {
+    /// Newest first.
+    pub commits: Vec<CommitLine>,
+}
+
+/// One commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommitLine {
+    /// Its id.
+    pub commit: String,
+    /// Its first line.
+    pub subject: String,
+    /// When, in seconds since 1970.
+    pub time_s: i64,
+    /// Whether the remote has it, as far as known.
+    pub pushed: bool,
+}
+
+impl FlushReport {
+    /// Nothing done yet.
+    pub fn new(workspace: &str, dir: &std::path::Path) -> Self {
+        Self {
+            schema: FLUSH_SCHEMA.to_owned(),
+            workspace: workspace.to_owned(),
+            dir: dir.display().to_string(),
+            seal: None,
+            push: None,
+            unmounted: None,
+            removed: false,
+            kept: Vec::new(),
+            failure: None,
+        }
+    }
+}
+
+impl Changes {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// How many paths.
+    pub fn total(&self) -> u64 {
+        self.added + self.modified + self.deleted
+    }
+}
+
+impl std::fmt::Display for Changes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} modified, {} new, {} deleted", self.modified, self.added, self.deleted)
+    }
+}
+
+/// A path of bytes as text: itself where it is UTF-8, with `\xNN` elsewhere.
+pub fn show_path(path: &[u8]) -> String {
+    match std::str::from_utf8(path) {
+        Ok(text) if !text.chars().any(char::is_control) => text.to_owned(),
+        _ => path.escape_ascii().to_string(),
+    }
+}
+
+/// Whether a flush that failed like this still lets the mount go: everything is safe here.
+pub fn may_leave(failure: Option<&Failure>) -> bool {
+    failure.is_none_or(|failure| {
+        matches!(
+            failure.kind,
+            Kind::NotPushed
+                | Kind::Unreachable
+                | Kind::Credentials
+                | Kind::Conflict
+                | Kind::Deadline
+        )
+    })
+}
