@@ -12,6 +12,8 @@ mod child;
 mod classify;
 mod credential;
 mod error;
+mod exclude;
+mod filter;
 mod history;
 mod identity;
 mod odb;
@@ -29,6 +31,8 @@ mod writer;
 
 pub use credential::Credential;
 pub use error::{GitError, Result};
+pub use exclude::Excludes;
+pub use filter::Filters;
 pub use identity::{Date, Identity, Person, Signature};
 pub use porcelain::{LsRemote, PushResult};
 pub use process::Git;

@@ -1,6 +1,9 @@
 //! The git room against real git.
 
+mod exclude;
+mod filter;
 mod git;
+mod random;
 mod read;
 mod refs;
 mod write;
