@@ -40,7 +40,7 @@
 //! - D4: a file body is a plain file whose size and mtime are the inode's: write(2) costs no record.
 //!
 //! # Locks, outermost first
-//! `overlay::Bodies::writing` (a freeze excludes body writers) → an open file's content →
+//! a file's content → `overlay::Bodies::writing` (a freeze excludes body writers) →
 //! the overlay's index (the namespace lock) → the inode table → the journal's tail → caches.
 //! No lock that a file operation needs is held across network, subprocess or fsync.
 //!

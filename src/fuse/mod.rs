@@ -1,1 +1,25 @@
-//! (being written)
+//! The kernel's side: the only room that names `fuser`.
+//!
+//! Purpose: mount, decode a request, call one method of the workspace, reply; tell the kernel what
+//! to forget; unmount.
+//! Must not know: the overlay, the base, git.
+//! Invariants: a request is answered once; the kernel may keep all it has seen for ever, because
+//! every change comes through it or is followed by an invalidation ([`Notifier`]), which is never
+//! sent from a request thread.
+//! Acknowledged writes are with the workspace when the call returns: no writeback cache.
+//! A crash leaves: a dead mount point (ENOTCONN), which a lazy unmount removes.
+
+mod adapter;
+mod convert;
+mod errno;
+mod error;
+mod kernel;
+mod mount;
+mod notify;
+mod session;
+
+pub use errno::errno;
+pub use error::MountError;
+pub use mount::MountOptions;
+pub use notify::Notifier;
+pub use session::{End, Session, unmount};

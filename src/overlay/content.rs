@@ -58,8 +58,10 @@ pub struct BodyStat {
     pub len: u64,
     /// 512-byte blocks.
     pub blocks: u64,
-    /// Last change.
+    /// Last change of content.
     pub mtime: Timespec,
+    /// Last change of anything, as the system saw it; cannot be set.
+    pub ctime: Timespec,
 }
 
 impl Bodies {
@@ -352,13 +354,12 @@ impl Body {
 
 impl BodyStat {
     fn of(metadata: &std::fs::Metadata) -> Self {
+        let time = |sec, nsec| Timespec { sec, nsec: u32::try_from(nsec).unwrap_or(0) };
         Self {
             len: metadata.len(),
             blocks: metadata.blocks(),
-            mtime: Timespec {
-                sec: metadata.mtime(),
-                nsec: u32::try_from(metadata.mtime_nsec()).unwrap_or(0),
-            },
+            mtime: time(metadata.mtime(), metadata.mtime_nsec()),
+            ctime: time(metadata.ctime(), metadata.ctime_nsec()),
         }
     }
 }

@@ -22,6 +22,14 @@ pub enum OverlayError {
 }
 
 impl OverlayError {
+    /// Why the overlay takes no more changes, if that is the error.
+    pub fn latched(&self) -> Option<&str> {
+        match self {
+            Self::Journal(JournalError::Latched(why)) => Some(why),
+            _ => None,
+        }
+    }
+
     /// The system's error behind it, where there is one.
     pub fn io(&self) -> Option<&io::Error> {
         match self {

@@ -18,7 +18,7 @@ pub struct Node {
 /// The attributes of an inode that the overlay keeps.
 ///
 /// For a regular file with a body, the body's own mtime is the truth and `mtime` here is stale:
-/// a write(2) then costs no journal record. Its ctime is the later of `ctime` and that mtime.
+/// a write(2) then costs no journal record. Its ctime is the later of `ctime` and the body's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meta {
     /// Permission bits, 07777.

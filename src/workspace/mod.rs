@@ -1,1 +1,142 @@
-//! (being written)
+//! POSIX meaning: the merged view of the overlay over the base, inodes, open files, one method a verb.
+//!
+//! Purpose: answer every file operation as ext4 would on one host, each change one transaction of
+//! the overlay.
+//! Must not know: FUSE, git commands, commits, the network.
+//! Invariants:
+//! - The overlay's index is the truth. The inode table only remembers where untouched base inodes
+//!   come from and who refers to an inode; a whiteout of a base name is never taken back, so an
+//!   inode number never stands for two files.
+//! - Touching a base entry (giving it a node) changes nothing that stat shows.
+//! - An inode without names lives as long as the kernel or a handle refers to it.
+//!
+//! Locks, outermost first, as an operation takes them:
+//! ```text
+//! content (one stripe an inode; two in stripe order)   whoever alters or replaces a file's bytes
+//!   overlay bodies: writing                              a freeze waits for it
+//!     overlay index (the namespace lock)                   shared to look, exclusive to edit
+//!       inodes, subdirectories, handles                      leaves
+//! ```
+//! Blobs and trees are loaded, bodies copied and synced with no index lock held.
+//! A crash leaves: what the overlay's journal and bodies hold. Lookups and handles are gone, and with
+//! them the inodes that nothing names.
+
+mod attr;
+mod config;
+mod content;
+mod edit;
+mod error;
+mod handle;
+mod inode;
+mod look;
+mod ops;
+mod replace;
+mod view;
+
+pub use config::{Caller, ViewConfig};
+pub use error::FsError;
+pub use ops::{DirEntry, FsStat, OpenMode, RenameMode, SetAttr, SetTime, WriteMode, XattrMode};
+pub use replace::{Invalidation, PathEdit};
+pub use view::Listed;
+
+use crate::base::Base;
+use crate::overlay::Overlay;
+use crate::sys::Clock;
+use crate::types::{Attr, Ino, Name};
+use attr::SubdirectoryCounts;
+use content::ContentLocks;
+use handle::Handles;
+use inode::InodeTable;
+use parking_lot::Mutex;
+use std::sync::Arc;
+
+/// The file system of one workspace.
+pub struct Workspace {
+    overlay: Arc<Overlay>,
+    base: Arc<Base>,
+    clock: Arc<dyn Clock>,
+    config: ViewConfig,
+    inodes: Mutex<InodeTable>,
+    subdirectories: Mutex<SubdirectoryCounts>,
+    handles: Handles,
+    content_locks: ContentLocks,
+}
+
+/// How much the workspace keeps in memory on behalf of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counters {
+    /// Inodes that somebody refers to.
+    pub inodes: usize,
+    /// Open files and directories.
+    pub handles: usize,
+    /// Nodes of the overlay.
+    pub nodes: usize,
+}
+
+impl Workspace {
+    /// Shows `overlay` over `base`.
+    pub fn new(
+        overlay: Arc<Overlay>,
+        base: Arc<Base>,
+        clock: Arc<dyn Clock>,
+        config: ViewConfig,
+    ) -> Self {
+        Self {
+            overlay,
+            base,
+            clock,
+            config,
+            inodes: Mutex::default(),
+            subdirectories: Mutex::default(),
+            handles: Handles::default(),
+            content_locks: ContentLocks::default(),
+        }
+    }
+
+    /// The overlay below.
+    pub fn overlay(&self) -> &Arc<Overlay> {
+        &self.overlay
+    }
+
+    /// How it shows.
+    pub fn config(&self) -> &ViewConfig {
+        &self.config
+    }
+
+    /// What is kept in memory.
+    pub fn counters(&self) -> Counters {
+        Counters {
+            inodes: self.inodes.lock().len(),
+            handles: self.handles.len(),
+            nodes: self.overlay.read().len(),
+        }
+    }
+
+    /// The attributes of the file at `path` (from the root, `/` between names); counts no lookup.
+    pub fn attr_at(&self, path: &[u8]) -> Result<Attr, FsError> {
+        let mut ino = Ino::ROOT;
+        let mut passed = Vec::new();
+        let names = path.split(|byte| *byte == b'/').filter(|name| !name.is_empty());
+        let found = names.map(Name::new).try_fold((), |(), name| {
+            let dir = ino;
+            let name = name?;
+            let attr = self.lookup(dir, name.as_bytes())?.ok_or(FsError::NotFound { dir, name })?;
+            ino = attr.ino;
+            passed.push(ino);
+            Ok::<_, FsError>(())
+        });
+        let attr = found.and_then(|()| self.getattr(ino));
+        self.forget(passed.into_iter().map(|ino| (ino, 1)));
+        attr
+    }
+
+    fn check_writable(&self) -> Result<(), FsError> {
+        if self.config.read_only {
+            return Err(FsError::ReadOnly("mounted read-only".into()));
+        }
+        match self.overlay.read_only_reason() {
+            Some(why) => Err(FsError::ReadOnly(why)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,590 @@
+//! One method a request: decode, call, reply.
+
+use super::convert::{file_attr, file_type, kind_of_mode, set_time, unknown_attr};
+use super::errno::errno;
+use super::kernel::{self, FOREVER, NEVER};
+use crate::types::{Attr, Fh, FileKind, Ino};
+use crate::workspace::{
+    Caller, DirEntry, FsError, OpenMode, RenameMode, SetAttr, Workspace, WriteMode, XattrMode,
+};
+use fuser::{
+    BsdFileFlags, CopyFileRangeFlags, Errno, FileHandle, Filesystem, Generation, INodeNo,
+    KernelConfig, LockOwner, OpenAccMode, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate,
+    ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen,
+    ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
+};
+use std::cell::RefCell;
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// Inode numbers are never used twice.
+const GENERATION: Generation = Generation(0);
+
+thread_local! {
+    /// Each request thread reads into one buffer.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The workspace as fuser calls it.
+pub(super) struct Adapter {
+    workspace: Arc<Workspace>,
+}
+
+impl Adapter {
+    pub fn new(workspace: Arc<Workspace>) -> Self {
+        Self { workspace }
+    }
+
+    /// Asks the workspace. A panic costs this one request, not the mount.
+    fn ask<T>(&self, question: impl FnOnce(&Workspace) -> Result<T, FsError>) -> Result<T, Errno> {
+        match catch_unwind(AssertUnwindSafe(|| question(&self.workspace))) {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => {
+                let code = errno(&error);
+                if code == libc::EIO {
+                    tracing::error!(%error, "answered EIO");
+                }
+                Err(Errno::from_i32(code))
+            }
+            Err(_) => {
+                tracing::error!("a file operation panicked; answered EIO");
+                Err(Errno::EIO)
+            }
+        }
+    }
+}
+
+fn ino(ino: INodeNo) -> Ino {
+    Ino(ino.0)
+}
+
+fn fh(fh: FileHandle) -> Fh {
+    Fh(fh.0)
+}
+
+fn caller(request: &Request) -> Caller {
+    Caller { uid: request.uid(), gid: request.gid(), pid: request.pid() }
+}
+
+/// Whether the caller loses set-user-id bits by writing. The kernel knows exactly (CAP_FSETID) but
+/// tells it for writes only.
+fn kills_suid(request: &Request) -> bool {
+    request.uid() != 0
+}
+
+fn reply_entry(reply: ReplyEntry, made: Result<Attr, Errno>) {
+    match made {
+        Ok(attr) => reply.entry(&FOREVER, &file_attr(&attr), GENERATION),
+        Err(error) => reply.error(error),
+    }
+}
+
+fn reply_empty(reply: ReplyEmpty, done: Result<(), Errno>) {
+    match done {
+        Ok(()) => reply.ok(),
+        Err(error) => reply.error(error),
+    }
+}
+
+fn reply_xattr(reply: ReplyXattr, size: u32, bytes: Result<Vec<u8>, Errno>) {
+    match bytes {
+        Err(error) => reply.error(error),
+        Ok(bytes) => match u32::try_from(bytes.len()) {
+            Ok(len) if size == 0 => reply.size(len),
+            Ok(len) if len <= size => reply.data(&bytes),
+            _ => reply.error(Errno::ERANGE),
+        },
+    }
+}
+
+impl Filesystem for Adapter {
+    fn init(&mut self, _request: &Request, config: &mut KernelConfig) -> io::Result<()> {
+        kernel::configure(config);
+        Ok(())
+    }
+
+    fn lookup(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        match self.ask(|workspace| workspace.lookup(ino(parent), name.as_bytes())) {
+            // The kernel keeps in mind that there is no such name.
+            Ok(None) => {
+                let nothing = unknown_attr(Ino(0), FileKind::Regular);
+                reply.entry(&FOREVER, &nothing, GENERATION);
+            }
+            Ok(Some(attr)) => reply_entry(reply, Ok(attr)),
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn forget(&self, _request: &Request, inode: INodeNo, count: u64) {
+        // Nobody waits for an answer.
+        let _ = self.ask(|workspace| {
+            workspace.forget([(ino(inode), count)]);
+            Ok(())
+        });
+    }
+
+    fn getattr(
+        &self,
+        _request: &Request,
+        inode: INodeNo,
+        _fh: Option<FileHandle>,
+        reply: ReplyAttr,
+    ) {
+        match self.ask(|workspace| workspace.getattr(ino(inode))) {
+            Ok(attr) => reply.attr(&FOREVER, &file_attr(&attr)),
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn setattr(
+        &self,
+        request: &Request,
+        inode: INodeNo,
+        mode: Option<u32>,
+        uid: Option<u32>,
+        gid: Option<u32>,
+        size: Option<u64>,
+        atime: Option<TimeOrNow>,
+        mtime: Option<TimeOrNow>,
+        _ctime: Option<SystemTime>,
+        _fh: Option<FileHandle>,
+        _crtime: Option<SystemTime>,
+        _chgtime: Option<SystemTime>,
+        _bkuptime: Option<SystemTime>,
+        _flags: Option<BsdFileFlags>,
+        reply: ReplyAttr,
+    ) {
+        let set = SetAttr {
+            perm: mode.map(|mode| mode & 0o7777),
+            uid,
+            gid,
+            size,
+            atime: atime.map(set_time),
+            mtime: mtime.map(set_time),
+        };
+        match self.ask(|workspace| workspace.setattr(caller(request), ino(inode), &set)) {
+            Ok(attr) => reply.attr(&FOREVER, &file_attr(&attr)),
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn readlink(&self, _request: &Request, inode: INodeNo, reply: ReplyData) {
+        match self.ask(|workspace| workspace.readlink(ino(inode))) {
+            Ok(target) => reply.data(&target),
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn mknod(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        _umask: u32,
+        rdev: u32,
+        reply: ReplyEntry,
+    ) {
+        let (caller, parent, kind) = (caller(request), ino(parent), kind_of_mode(mode));
+        let perm = mode & 0o7777;
+        let made = self
+            .ask(|workspace| workspace.mknod(caller, parent, name.as_bytes(), kind, perm, rdev));
+        reply_entry(reply, made);
+    }
+
+    fn mkdir(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        _umask: u32,
+        reply: ReplyEntry,
+    ) {
+        let (caller, parent, perm) = (caller(request), ino(parent), mode & 0o7777);
+        let made = self.ask(|workspace| workspace.mkdir(caller, parent, name.as_bytes(), perm));
+        reply_entry(reply, made);
+    }
+
+    fn unlink(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        reply_empty(reply, self.ask(|workspace| workspace.unlink(ino(parent), name.as_bytes())));
+    }
+
+    fn rmdir(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        reply_empty(reply, self.ask(|workspace| workspace.rmdir(ino(parent), name.as_bytes())));
+    }
+
+    fn symlink(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        target: &Path,
+        reply: ReplyEntry,
+    ) {
+        let (caller, parent) = (caller(request), ino(parent));
+        let target = target.as_os_str().as_bytes();
+        let made = self.ask(|workspace| workspace.symlink(caller, parent, name.as_bytes(), target));
+        reply_entry(reply, made);
+    }
+
+    fn rename(
+        &self,
+        _request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        new_parent: INodeNo,
+        new_name: &OsStr,
+        flags: RenameFlags,
+        reply: ReplyEmpty,
+    ) {
+        let mode = match flags {
+            flags if flags.is_empty() => RenameMode::Replace,
+            RenameFlags::RENAME_NOREPLACE => RenameMode::NoReplace,
+            RenameFlags::RENAME_EXCHANGE => RenameMode::Exchange,
+            _ => return reply.error(Errno::EINVAL),
+        };
+        let (from, to) = ((ino(parent), name.as_bytes()), (ino(new_parent), new_name.as_bytes()));
+        let done = self.ask(|workspace| workspace.rename(from.0, from.1, to.0, to.1, mode));
+        reply_empty(reply, done);
+    }
+
+    fn link(
+        &self,
+        _request: &Request,
+        inode: INodeNo,
+        new_parent: INodeNo,
+        new_name: &OsStr,
+        reply: ReplyEntry,
+    ) {
+        let (inode, parent) = (ino(inode), ino(new_parent));
+        let made = self.ask(|workspace| workspace.link(inode, parent, new_name.as_bytes()));
+        reply_entry(reply, made);
+    }
+
+    fn open(&self, request: &Request, inode: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+        let mode = OpenMode {
+            write: flags.acc_mode() != OpenAccMode::O_RDONLY,
+            truncate: flags.0 & libc::O_TRUNC != 0,
+            kill_suid: kills_suid(request),
+        };
+        match self.ask(|workspace| workspace.open(ino(inode), mode)) {
+            Ok(fh) => reply.opened(FileHandle(fh.0), kernel::FILE),
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn create(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        _umask: u32,
+        _flags: i32,
+        reply: ReplyCreate,
+    ) {
+        let (caller, parent, perm) = (caller(request), ino(parent), mode & 0o7777);
+        match self.ask(|workspace| workspace.create(caller, parent, name.as_bytes(), perm)) {
+            Ok((attr, fh)) => {
+                let attr = file_attr(&attr);
+                reply.created(&FOREVER, &attr, GENERATION, FileHandle(fh.0), kernel::FILE);
+            }
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn read(
+        &self,
+        _request: &Request,
+        _inode: INodeNo,
+        handle: FileHandle,
+        offset: u64,
+        size: u32,
+        _flags: OpenFlags,
+        _lock_owner: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        BUFFER.with_borrow_mut(|buffer| {
+            buffer.resize(buffer.len().max(size as usize), 0);
+            let buffer = &mut buffer[..size as usize];
+            match self.ask(|workspace| workspace.read(fh(handle), buffer, offset)) {
+                Ok(count) => reply.data(&buffer[..count]),
+                Err(error) => reply.error(error),
+            }
+        });
+    }
+
+    fn write(
+        &self,
+        _request: &Request,
+        _inode: INodeNo,
+        handle: FileHandle,
+        offset: u64,
+        data: &[u8],
+        write_flags: WriteFlags,
+        flags: OpenFlags,
+        _lock_owner: Option<LockOwner>,
+        reply: ReplyWrite,
+    ) {
+        let from_cache = write_flags.contains(WriteFlags::FUSE_WRITE_CACHE);
+        let mode = WriteMode {
+            // Pages of a shared mapping go where they are mapped.
+            append: flags.0 & libc::O_APPEND != 0 && !from_cache,
+            kill_suid: write_flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID),
+            sync: flags.0 & (libc::O_SYNC | libc::O_DSYNC) != 0,
+        };
+        match self.ask(|workspace| workspace.write(fh(handle), data, offset, mode)) {
+            Ok(()) => reply.written(u32::try_from(data.len()).unwrap_or(u32::MAX)),
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn release(
+        &self,
+        _request: &Request,
+        _inode: INodeNo,
+        handle: FileHandle,
+        _flags: OpenFlags,
+        _lock_owner: Option<LockOwner>,
+        _flush: bool,
+        reply: ReplyEmpty,
+    ) {
+        let done = self.ask(|workspace| {
+            workspace.release(fh(handle));
+            Ok(())
+        });
+        reply_empty(reply, done);
+    }
+
+    fn fsync(
+        &self,
+        _request: &Request,
+        _inode: INodeNo,
+        handle: FileHandle,
+        _data_only: bool,
+        reply: ReplyEmpty,
+    ) {
+        reply_empty(reply, self.ask(|workspace| workspace.fsync(fh(handle))));
+    }
+
+    fn opendir(&self, _request: &Request, inode: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
+        match self.ask(|workspace| workspace.opendir(ino(inode))) {
+            Ok(fh) => reply.opened(FileHandle(fh.0), kernel::DIRECTORY),
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn readdir(
+        &self,
+        _request: &Request,
+        _inode: INodeNo,
+        handle: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectory,
+    ) {
+        let read = self.ask(|workspace| {
+            workspace.readdir(fh(handle), offset, |entry| match entry {
+                DirEntry::Dot { cookie, ino, name } => {
+                    let name = OsStr::from_bytes(name);
+                    !reply.add(INodeNo(ino.0), cookie, fuser::FileType::Directory, name)
+                }
+                DirEntry::Listed(_, entry) => {
+                    let name = OsStr::from_bytes(entry.name.as_bytes());
+                    !reply.add(INodeNo(entry.ino.0), entry.cookie, file_type(entry.kind), name)
+                }
+            })
+        });
+        match read {
+            Ok(()) => reply.ok(),
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn readdirplus(
+        &self,
+        _request: &Request,
+        _inode: INodeNo,
+        handle: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectoryPlus,
+    ) {
+        let read = self.ask(|workspace| {
+            workspace.readdir(fh(handle), offset, |entry| add_plus(workspace, &mut reply, &entry))
+        });
+        match read {
+            Ok(()) => reply.ok(),
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn releasedir(
+        &self,
+        _request: &Request,
+        _inode: INodeNo,
+        handle: FileHandle,
+        _flags: OpenFlags,
+        reply: ReplyEmpty,
+    ) {
+        let done = self.ask(|workspace| {
+            workspace.releasedir(fh(handle));
+            Ok(())
+        });
+        reply_empty(reply, done);
+    }
+
+    fn fsyncdir(
+        &self,
+        _request: &Request,
+        _inode: INodeNo,
+        handle: FileHandle,
+        _data_only: bool,
+        reply: ReplyEmpty,
+    ) {
+        reply_empty(reply, self.ask(|workspace| workspace.fsyncdir(fh(handle))));
+    }
+
+    fn statfs(&self, _request: &Request, _inode: INodeNo, reply: ReplyStatfs) {
+        match self.ask(Workspace::statfs) {
+            Ok(stat) => reply.statfs(
+                stat.blocks,
+                stat.free,
+                stat.available,
+                stat.files,
+                stat.files_free,
+                stat.block_size,
+                stat.name_max,
+                stat.fragment,
+            ),
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn setxattr(
+        &self,
+        _request: &Request,
+        inode: INodeNo,
+        name: &OsStr,
+        value: &[u8],
+        flags: i32,
+        _position: u32,
+        reply: ReplyEmpty,
+    ) {
+        let mode = match flags {
+            0 => XattrMode::Any,
+            libc::XATTR_CREATE => XattrMode::Create,
+            libc::XATTR_REPLACE => XattrMode::Replace,
+            _ => return reply.error(Errno::EINVAL),
+        };
+        let done =
+            self.ask(|workspace| workspace.setxattr(ino(inode), name.as_bytes(), value, mode));
+        reply_empty(reply, done);
+    }
+
+    fn getxattr(
+        &self,
+        _request: &Request,
+        inode: INodeNo,
+        name: &OsStr,
+        size: u32,
+        reply: ReplyXattr,
+    ) {
+        let value = self.ask(|workspace| workspace.getxattr(ino(inode), name.as_bytes()));
+        reply_xattr(reply, size, value);
+    }
+
+    fn listxattr(&self, _request: &Request, inode: INodeNo, size: u32, reply: ReplyXattr) {
+        reply_xattr(reply, size, self.ask(|workspace| workspace.listxattr(ino(inode))));
+    }
+
+    fn removexattr(&self, _request: &Request, inode: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let done = self.ask(|workspace| workspace.removexattr(ino(inode), name.as_bytes()));
+        reply_empty(reply, done);
+    }
+
+    fn fallocate(
+        &self,
+        request: &Request,
+        _inode: INodeNo,
+        handle: FileHandle,
+        offset: u64,
+        len: u64,
+        mode: i32,
+        reply: ReplyEmpty,
+    ) {
+        let (range, kill) = ((offset, len), kills_suid(request));
+        let done = self.ask(|workspace| workspace.fallocate(fh(handle), mode, range, kill));
+        reply_empty(reply, done);
+    }
+
+    fn lseek(
+        &self,
+        _request: &Request,
+        _inode: INodeNo,
+        handle: FileHandle,
+        offset: i64,
+        whence: i32,
+        reply: ReplyLseek,
+    ) {
+        let found = self.ask(|workspace| match (whence, u64::try_from(offset)) {
+            (_, Err(_)) => Err(FsError::BeyondEnd(0)),
+            (libc::SEEK_DATA, Ok(offset)) => workspace.seek_data(fh(handle), offset),
+            (libc::SEEK_HOLE, Ok(offset)) => workspace.seek_hole(fh(handle), offset),
+            _ => Err(FsError::Invalid("only data and holes are sought here")),
+        });
+        match found {
+            Ok(offset) => reply.offset(i64::try_from(offset).unwrap_or(i64::MAX)),
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn copy_file_range(
+        &self,
+        request: &Request,
+        _from_inode: INodeNo,
+        from: FileHandle,
+        from_offset: u64,
+        _to_inode: INodeNo,
+        to: FileHandle,
+        to_offset: u64,
+        len: u64,
+        _flags: CopyFileRangeFlags,
+        reply: ReplyWrite,
+    ) {
+        let (from, to) = ((fh(from), from_offset), (fh(to), to_offset));
+        let kill = kills_suid(request);
+        match self.ask(|workspace| workspace.copy_file_range(from, to, len, kill)) {
+            Ok(count) => reply.written(u32::try_from(count).unwrap_or(u32::MAX)),
+            Err(error) => reply.error(error),
+        }
+    }
+}
+
+/// Adds an entry with its attributes; false when the reply is full.
+fn add_plus(workspace: &Workspace, reply: &mut ReplyDirectoryPlus, entry: &DirEntry<'_>) -> bool {
+    let (dir, listed) = match entry {
+        DirEntry::Dot { cookie, ino, name } => {
+            let attr = unknown_attr(*ino, FileKind::Directory);
+            let (inode, name) = (INodeNo(ino.0), OsStr::from_bytes(name));
+            return !reply.add(inode, *cookie, name, &NEVER, &attr, GENERATION);
+        }
+        DirEntry::Listed(dir, listed) => (*dir, listed),
+    };
+    // What is gone since the listing was taken is left out.
+    let Ok(Some((found, attr))) = workspace.lookup_listed(dir, listed) else { return true };
+    let (ttl, attr) = match attr {
+        Some(attr) => (FOREVER, file_attr(&attr)),
+        None => (NEVER, unknown_attr(found, listed.kind)),
+    };
+    let (inode, name) = (INodeNo(found.0), OsStr::from_bytes(listed.name.as_bytes()));
+    let full = reply.add(inode, listed.cookie, name, &ttl, &attr, GENERATION);
+    if full {
+        workspace.forget([(found, 1)]);
+    }
+    !full
+}

@@ -1,0 +1,172 @@
+//! Getting a FUSE device mounted: mount(2) for root, fusermount3 for everybody else.
+
+use super::MountError;
+use rustix::mount::{MountFlags, UnmountFlags};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketFlags, SocketType,
+};
+use std::ffi::CString;
+use std::fs::{File, OpenOptions};
+use std::io::{self, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// The type that findmnt shows.
+const FS_TYPE: &str = "fuse.toft";
+const SUBTYPE: &str = "toft";
+const DEVICE: &str = "/dev/fuse";
+
+/// How a workspace is mounted.
+#[derive(Clone, Debug, Default)]
+pub struct MountOptions {
+    /// What findmnt shows as the source; no secret may be in it.
+    pub source: String,
+    /// The kernel refuses writes.
+    pub read_only: bool,
+    /// Users other than the one who mounts may look, as permissions allow. Root always allows it;
+    /// for others /etc/fuse.conf decides.
+    pub allow_other: bool,
+}
+
+/// Opens the device, as each worker thread would to have a queue of its own.
+pub(super) fn device() -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).open(DEVICE)
+}
+
+/// Mounts on `dir`; the answer is the other end of the conversation.
+pub(super) fn mount(dir: &Path, options: &MountOptions) -> Result<OwnedFd, MountError> {
+    if rustix::process::geteuid().is_root() {
+        mount_as_root(dir, options)
+    } else {
+        mount_by_helper(dir, options)
+    }
+}
+
+/// Unmounts `dir`; `lazy` also when it is in use (it goes when it is not any more).
+pub(super) fn unmount(dir: &Path, lazy: bool) -> Result<(), MountError> {
+    if !rustix::process::geteuid().is_root() {
+        return unmount_by_helper(dir, lazy);
+    }
+    let flags = if lazy { UnmountFlags::DETACH } else { UnmountFlags::empty() };
+    rustix::mount::unmount(dir, flags | UnmountFlags::NOFOLLOW).map_err(|source| {
+        MountError::Refused { what: "unmount", dir: dir.to_owned(), source: source.into() }
+    })
+}
+
+fn mount_as_root(dir: &Path, options: &MountOptions) -> Result<OwnedFd, MountError> {
+    let at_dir = |source| MountError::Directory { dir: dir.to_owned(), source };
+    let mode = std::fs::metadata(dir).map_err(at_dir)?.permissions().mode();
+    let device = device().map_err(MountError::Device)?;
+    let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
+    let data = format!(
+        "fd={},rootmode={mode:o},user_id={uid},group_id={gid},default_permissions,allow_other",
+        device.as_raw_fd(),
+    );
+    let data = CString::new(data).map_err(|error| at_dir(error.into()))?;
+    let mut flags = MountFlags::NOSUID | MountFlags::NODEV;
+    flags.set(MountFlags::RDONLY, options.read_only);
+    rustix::mount::mount(options.source.as_str(), dir, FS_TYPE, flags, data.as_c_str()).map_err(
+        |source| MountError::Refused { what: "mount", dir: dir.to_owned(), source: source.into() },
+    )?;
+    Ok(device.into())
+}
+
+fn mount_by_helper(dir: &Path, options: &MountOptions) -> Result<OwnedFd, MountError> {
+    let (ours, theirs) = rustix::net::socketpair(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        // Without close-on-exec: the helper inherits its end.
+        SocketFlags::empty(),
+        None,
+    )
+    .map_err(|error| MountError::NoHelper(error.into()))?;
+    let child = helper()
+        .arg("-o")
+        .arg(helper_options(options))
+        .arg("--")
+        .arg(dir)
+        .env("_FUSE_COMMFD", theirs.as_raw_fd().to_string())
+        .spawn()
+        .map_err(MountError::NoHelper)?;
+    drop(theirs);
+    let received = receive_fd(ours.as_fd());
+    drop(ours);
+    let output = child.wait_with_output().map_err(MountError::NoHelper)?;
+    match received {
+        Ok(Some(fd)) if output.status.success() => Ok(fd),
+        Err(error) if output.status.success() => Err(MountError::NoHelper(error)),
+        _ => Err(said(&output.stderr)),
+    }
+}
+
+fn unmount_by_helper(dir: &Path, lazy: bool) -> Result<(), MountError> {
+    let mut helper = helper();
+    helper.arg("-u");
+    if lazy {
+        helper.arg("-z");
+    }
+    let output = helper.arg("--").arg(dir).output().map_err(MountError::NoHelper)?;
+    if output.status.success() { Ok(()) } else { Err(said(&output.stderr)) }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the helper of this room; no git is started here")]
+fn helper() -> Command {
+    let mut helper = Command::new("fusermount3");
+    helper.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).current_dir("/");
+    helper
+}
+
+fn said(stderr: &[u8]) -> MountError {
+    let text = String::from_utf8_lossy(stderr);
+    let text = text.trim();
+    let text = text.strip_prefix("fusermount3: ").unwrap_or(text);
+    MountError::Helper(if text.is_empty() { "failed".into() } else { text.into() })
+}
+
+/// The helper splits at commas and takes a backslash for an escape.
+fn helper_options(options: &MountOptions) -> String {
+    let source = options.source.replace('\\', "\\\\").replace(',', "\\,");
+    let mut text = format!("fsname={source},subtype={SUBTYPE},default_permissions,nosuid,nodev");
+    if options.read_only {
+        text.push_str(",ro");
+    }
+    if options.allow_other {
+        text.push_str(",allow_other");
+    }
+    text
+}
+
+/// What the helper sends when the mount stands: one byte and the device.
+fn receive_fd(socket: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0];
+    let mut buffers = [IoSliceMut::new(&mut byte)];
+    rustix::io::retry_on_intr(|| {
+        rustix::net::recvmsg(socket, &mut buffers, &mut control, RecvFlags::CMSG_CLOEXEC)
+    })?;
+    Ok(control.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
+        _ => None,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commas_in_the_source_do_not_become_options() {
+        let options = MountOptions {
+            source: "https://host/a,suid\\b#main".into(),
+            read_only: true,
+            allow_other: false,
+        };
+        let text = helper_options(&options);
+        assert!(text.starts_with("fsname=https://host/a\\,suid\\\\b#main,subtype=toft,"), "{text}");
+        assert!(text.ends_with(",ro"), "{text}");
+    }
+}

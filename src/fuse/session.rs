@@ -1,0 +1,127 @@
+//! One mount, from mount to unmount.
+
+use super::adapter::Adapter;
+use super::mount::{self, MountOptions};
+use super::{MountError, Notifier};
+use crate::workspace::Workspace;
+use fuser::{Config, SessionACL};
+use parking_lot::{Condvar, Mutex};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+const THREADS: usize = 2;
+
+/// How a session came to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The kernel unmounted us: nothing more will come.
+    Unmounted,
+    /// The conversation broke off; the mount point may still be there, dead.
+    Broken(String),
+}
+
+/// A mounted workspace. Dropping it leaves the mount alone.
+pub struct Session {
+    dir: PathBuf,
+    notifier: Notifier,
+    ended: Arc<Ended>,
+}
+
+#[derive(Default)]
+struct Ended {
+    end: Mutex<Option<End>>,
+    told: Condvar,
+}
+
+impl Session {
+    /// Mounts `workspace` on `dir` and serves it on threads of its own.
+    pub fn mount(
+        workspace: Arc<Workspace>,
+        dir: &Path,
+        options: &MountOptions,
+    ) -> Result<Self, MountError> {
+        let dir = dir
+            .canonicalize()
+            .map_err(|source| MountError::Directory { dir: dir.to_owned(), source })?;
+        let device = mount::mount(&dir, options)?;
+        let mut config = Config::default();
+        config.n_threads = Some(THREADS);
+        // Ordinary users may not be allowed to open the device a second time.
+        config.clone_fd = mount::device().is_ok();
+        let session =
+            fuser::Session::from_fd(Adapter::new(workspace), device, SessionACL::All, config)
+                .map_err(|error| give_up(&dir, error))?;
+        let notifier = Notifier(session.notifier());
+        let ended = Arc::new(Ended::default());
+        let tell = ended.clone();
+        std::thread::Builder::new()
+            .name("toft-fuse".into())
+            .spawn(move || tell.set(session.run()))
+            .map_err(|error| give_up(&dir, error))?;
+        Ok(Self { dir, notifier, ended })
+    }
+
+    /// Where it is mounted.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// For telling the kernel what changed without it.
+    pub fn notifier(&self) -> &Notifier {
+        &self.notifier
+    }
+
+    /// How the session ended, if it has.
+    pub fn ended(&self) -> Option<End> {
+        self.ended.end.lock().clone()
+    }
+
+    /// Waits for the end of the session.
+    pub fn wait(&self) -> End {
+        let mut end = self.ended.end.lock();
+        loop {
+            if let Some(end) = &*end {
+                return end.clone();
+            }
+            self.ended.told.wait(&mut end);
+        }
+    }
+
+    /// Waits for the end of the session, but no longer than `timeout`.
+    pub fn wait_for(&self, timeout: Duration) -> Option<End> {
+        let mut end = self.ended.end.lock();
+        self.ended.told.wait_while_for(&mut end, |end| end.is_none(), timeout);
+        end.clone()
+    }
+
+    /// Unmounts; `lazy` also while the mount is in use. The session then ends by itself.
+    pub fn unmount(&self, lazy: bool) -> Result<(), MountError> {
+        mount::unmount(&self.dir, lazy)
+    }
+}
+
+impl Ended {
+    fn set(&self, result: io::Result<()>) {
+        let end = match result {
+            Ok(()) => End::Unmounted,
+            Err(error) => End::Broken(error.to_string()),
+        };
+        *self.end.lock() = Some(end);
+        self.told.notify_all();
+    }
+}
+
+/// Unmounts `dir` without a session, for a mount whose daemon is gone.
+pub fn unmount(dir: &Path, lazy: bool) -> Result<(), MountError> {
+    mount::unmount(dir, lazy)
+}
+
+/// The mount stands but nobody will serve it.
+fn give_up(dir: &Path, error: io::Error) -> MountError {
+    if let Err(error) = mount::unmount(dir, true) {
+        tracing::warn!(%error, "a mount that failed could not be taken away");
+    }
+    MountError::Handshake(error)
+}

@@ -1,0 +1,78 @@
+//! Open files and directories.
+
+use super::FsError;
+use super::content::Content;
+use super::view::Listed;
+use crate::types::{Fh, Ino};
+use parking_lot::{Mutex, RwLock};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// An open file. All handles of an inode show the same bytes.
+pub(super) struct OpenFile {
+    pub ino: Ino,
+    /// Where the bytes were found last; believed only while the index still says so.
+    pub content: Mutex<Option<Content>>,
+}
+
+/// An open directory.
+pub(super) struct OpenDir {
+    pub ino: Ino,
+    /// What the directory held when reading began.
+    pub listing: Mutex<Option<Arc<[Listed]>>>,
+}
+
+enum Handle {
+    File(Arc<OpenFile>),
+    Dir(Arc<OpenDir>),
+}
+
+/// All open handles.
+#[derive(Default)]
+pub(super) struct Handles {
+    open: RwLock<HashMap<Fh, Handle>>,
+    last: AtomicU64,
+}
+
+impl Handles {
+    pub fn open_file(&self, ino: Ino) -> Fh {
+        self.insert(Handle::File(Arc::new(OpenFile { ino, content: Mutex::new(None) })))
+    }
+
+    pub fn open_dir(&self, ino: Ino) -> Fh {
+        self.insert(Handle::Dir(Arc::new(OpenDir { ino, listing: Mutex::new(None) })))
+    }
+
+    pub fn file(&self, fh: Fh) -> Result<Arc<OpenFile>, FsError> {
+        match self.open.read().get(&fh) {
+            Some(Handle::File(file)) => Ok(file.clone()),
+            Some(Handle::Dir(_)) | None => Err(FsError::BadHandle(fh.0)),
+        }
+    }
+
+    pub fn dir(&self, fh: Fh) -> Result<Arc<OpenDir>, FsError> {
+        match self.open.read().get(&fh) {
+            Some(Handle::Dir(dir)) => Ok(dir.clone()),
+            Some(Handle::File(_)) | None => Err(FsError::BadHandle(fh.0)),
+        }
+    }
+
+    /// Closes the handle; returns whose it was.
+    pub fn close(&self, fh: Fh) -> Option<Ino> {
+        self.open.write().remove(&fh).map(|handle| match handle {
+            Handle::File(file) => file.ino,
+            Handle::Dir(dir) => dir.ino,
+        })
+    }
+
+    pub fn len(&self) -> usize {
+        self.open.read().len()
+    }
+
+    fn insert(&self, handle: Handle) -> Fh {
+        let fh = Fh(self.last.fetch_add(1, Ordering::Relaxed) + 1);
+        self.open.write().insert(fh, handle);
+        fh
+    }
+}

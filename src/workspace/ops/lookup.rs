@@ -1,0 +1,111 @@
+use crate::overlay::{Change, NodeData};
+use crate::types::{Attr, Ino, Name, TreeMode};
+use crate::workspace::inode::Origin;
+use crate::workspace::look::Inode;
+use crate::workspace::view::{Child, Listed};
+use crate::workspace::{FsError, Workspace};
+
+/// What readlink(2) can return; a longer target could never be followed.
+pub(super) const TARGET_MAX: usize = 4095;
+
+impl Workspace {
+    /// Finds `name` in `parent` and counts a lookup of what it is; None when there is no such name.
+    pub fn lookup(&self, parent: Ino, name: &[u8]) -> Result<Option<Attr>, FsError> {
+        let name = Name::new(name)?;
+        let Some(ino) = self.find_and_count(parent, &name)? else { return Ok(None) };
+        let attr = self.getattr(ino);
+        if attr.is_err() {
+            self.forget([(ino, 1)]);
+        }
+        attr.map(Some)
+    }
+
+    /// The same for an entry of a listing, which is shown even where its object is damaged:
+    /// without attributes then, but counted all the same.
+    pub fn lookup_listed(
+        &self,
+        parent: Ino,
+        entry: &Listed,
+    ) -> Result<Option<(Ino, Option<Attr>)>, FsError> {
+        let found = self.find_and_count(parent, &entry.name)?;
+        Ok(found.map(|ino| (ino, self.getattr(ino).ok())))
+    }
+
+    fn find_and_count(&self, parent: Ino, name: &Name) -> Result<Option<Ino>, FsError> {
+        self.look(|view| {
+            let dir = view.dir(parent)?;
+            let child = view.child(&dir, name)?;
+            let mut table = self.inodes.lock();
+            match child {
+                Some(Child::Node(ino)) => table.looked_up(ino),
+                Some(Child::Base(ino, mode, oid)) => {
+                    let origin = Origin { parent, name: name.clone(), mode, oid };
+                    table.looked_up_base(ino, origin).map_err(|_| FsError::Collision(ino))?;
+                }
+                Some(Child::GitFile) => table.looked_up(Ino::GITFILE),
+                None => {}
+            }
+            Ok(child.map(Child::ino))
+        })
+    }
+
+    /// Takes back lookups that were counted. Inodes without a name go with the last one.
+    pub fn forget(&self, inodes: impl IntoIterator<Item = (Ino, u64)>) {
+        let gone: Vec<Ino> = {
+            let mut table = self.inodes.lock();
+            inodes.into_iter().flat_map(|(ino, count)| table.forget(ino, count)).collect()
+        };
+        self.drop_orphans(&gone);
+    }
+
+    /// Drops those of the inodes that have no name and that nobody refers to.
+    pub(super) fn drop_orphans(&self, inodes: &[Ino]) {
+        let has_orphan = {
+            let index = self.overlay.read();
+            let orphan = |ino| index.node(ino).is_some_and(|node| node.meta.nlink == 0);
+            inodes.iter().any(|ino| orphan(*ino))
+        };
+        if !has_orphan {
+            return;
+        }
+        let dropped = self.edit(|edit| {
+            for ino in inodes {
+                let view = edit.view();
+                let orphan = view.index.node(*ino).is_some_and(|node| node.meta.nlink == 0);
+                if orphan && !self.inodes.lock().is_known(*ino) {
+                    edit.push(Change::DropNode(*ino));
+                    self.subdirectories.lock().remove(*ino);
+                }
+            }
+            Ok(())
+        });
+        if let Err(error) = dropped {
+            // Opening the overlay again drops them too.
+            tracing::debug!(%error, "inodes without a name stay until the next start");
+        }
+    }
+
+    /// The target of a symbolic link.
+    pub fn readlink(&self, ino: Ino) -> Result<Vec<u8>, FsError> {
+        let target = self.look(|view| match view.inode(ino)? {
+            Inode::Node(node) => match &node.data {
+                NodeData::Symlink(target) => Ok(Ok(target.clone())),
+                NodeData::BaseSymlink(oid) => Ok(Err(*oid)),
+                _ => Err(FsError::Invalid("not a symbolic link").into()),
+            },
+            Inode::Base { mode: TreeMode::Link, oid, .. } => Ok(Err(oid)),
+            _ => Err(FsError::Invalid("not a symbolic link").into()),
+        })?;
+        let oid = match target {
+            Ok(target) => return Ok(target),
+            Err(oid) => oid,
+        };
+        if self.base.blob_size(oid)? > TARGET_MAX as u64 {
+            return Err(FsError::NameTooLong);
+        }
+        let blob = self.base.blob(oid)?;
+        let mut target = vec![0; usize::try_from(blob.len()).unwrap_or(TARGET_MAX)];
+        blob.read_at(&mut target, 0)?;
+        Ok(target)
+    }
+}

@@ -1,0 +1,98 @@
+use super::io::without_suid;
+use crate::overlay::{FileData, Meta};
+use crate::types::{Attr, FileKind, Ino, Timespec};
+use crate::workspace::{Caller, FsError, Workspace};
+
+/// A time to be set (utimensat(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetTime {
+    /// The time of the operation.
+    Now,
+    /// This time.
+    At(Timespec),
+}
+
+/// What is to be changed; None stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SetAttr {
+    /// Permission bits, 07777.
+    pub perm: Option<u32>,
+    /// Owner.
+    pub uid: Option<u32>,
+    /// Group.
+    pub gid: Option<u32>,
+    /// Bytes.
+    pub size: Option<u64>,
+    /// Last access.
+    pub atime: Option<SetTime>,
+    /// Last change of content.
+    pub mtime: Option<SetTime>,
+}
+
+impl Workspace {
+    /// Changes attributes; returns them as they are then.
+    pub fn setattr(&self, caller: Caller, ino: Ino, set: &SetAttr) -> Result<Attr, FsError> {
+        self.check_writable()?;
+        if ino == Ino::GITFILE {
+            return Err(FsError::gitfile());
+        }
+        if let Some(size) = set.size {
+            // Only a privileged caller keeps the bits; CAP_FSETID without being root is not seen.
+            self.set_size(ino, size, caller.uid != 0)?;
+        }
+        if *set != (SetAttr { size: set.size, ..SetAttr::default() }) {
+            self.set_meta(ino, set)?;
+        }
+        self.getattr(ino)
+    }
+
+    fn set_meta(&self, ino: Ino, set: &SetAttr) -> Result<(), FsError> {
+        let _content = self.content_locks.lock(&[ino]);
+        if let Some(time) = set.mtime {
+            self.set_body_mtime(ino, time)?;
+        }
+        self.edit(|edit| {
+            edit.touch(ino)?;
+            let now = edit.now;
+            let is_dir = edit.view().node_kind(ino) == FileKind::Directory;
+            edit.alter(ino, |meta| set.apply(meta, is_dir, now))
+        })
+    }
+
+    /// A body's own mtime is the truth (D4); a file that is still the base's blob has none.
+    fn set_body_mtime(&self, ino: Ino, time: SetTime) -> Result<(), FsError> {
+        let body = self.look(|view| match view.file_data(ino) {
+            Ok(Some(FileData::Body(id))) => Ok(Some(self.overlay.bodies().open(id)?)),
+            Ok(_) | Err(FsError::IsDirectory(_) | FsError::Invalid(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        })?;
+        if let Some(body) = body {
+            let _writing = self.overlay.bodies().writing();
+            body.set_mtime(time.at(self.clock.now()))?;
+        }
+        Ok(())
+    }
+}
+
+impl SetTime {
+    fn at(self, now: Timespec) -> Timespec {
+        match self {
+            Self::Now => now,
+            Self::At(time) => time,
+        }
+    }
+}
+
+impl SetAttr {
+    fn apply(&self, meta: &mut Meta, is_dir: bool, now: Timespec) {
+        if (self.uid.is_some() || self.gid.is_some()) && !is_dir {
+            meta.perm = without_suid(meta.perm);
+        }
+        meta.perm = self.perm.map_or(meta.perm, |perm| perm & 0o7777);
+        meta.uid = self.uid.unwrap_or(meta.uid);
+        meta.gid = self.gid.unwrap_or(meta.gid);
+        meta.atime = self.atime.map_or(meta.atime, |time| time.at(now));
+        meta.mtime = self.mtime.map_or(meta.mtime, |time| time.at(now));
+        meta.ctime = now;
+    }
+}

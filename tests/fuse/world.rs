@@ -1,0 +1,100 @@
+//! A mount over a small base that has one of everything.
+
+use crate::view::{Given, Lower, State, file};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use toft::fuse::{End, MountOptions, Session};
+use toft::workspace::Workspace;
+
+pub const SUBMODULE: &str = "1111111111111111111111111111111111111111";
+pub const BIG: usize = 3 << 20;
+
+/// The base of every mount here.
+pub fn lower() -> &'static Lower {
+    static LOWER: OnceLock<Lower> = OnceLock::new();
+    LOWER.get_or_init(|| {
+        let mut given = vec![
+            (b"README".to_vec(), file("hello\n")),
+            (b"run.sh".to_vec(), Given::Exec(b"#!/bin/sh\necho ran\n".to_vec())),
+            (b"empty".to_vec(), file("")),
+            (b"big.bin".to_vec(), file(big())),
+            (b"link".to_vec(), Given::Link(b"dir/a".to_vec())),
+            (b"dangling".to_vec(), Given::Link(b"no/where".to_vec())),
+            (b"dir/a".to_vec(), file("aaa\n")),
+            (b"dir/b".to_vec(), file("bbb\n")),
+            (b"dir/sub/deep".to_vec(), file("deep\n")),
+            (b"dir/sub/deeper/deepest".to_vec(), file("deepest\n")),
+            (b"other/x".to_vec(), file("xxx\n")),
+            (b"module".to_vec(), Given::Gitlink(SUBMODULE)),
+        ];
+        for number in 0..500 {
+            given.push((format!("many/file-{number:04}").into_bytes(), file(number.to_string())));
+        }
+        Lower::new(given)
+    })
+}
+
+/// Bytes that differ everywhere.
+pub fn big() -> Vec<u8> {
+    (0..BIG as u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+}
+
+/// A mounted workspace; unmounted when dropped.
+pub struct World {
+    pub workspace: Arc<Workspace>,
+    session: Option<Session>,
+    dir: tempfile::TempDir,
+    state: State<'static>,
+}
+
+impl World {
+    pub fn new() -> World {
+        Self::with(State::new(lower()))
+    }
+
+    pub fn with(state: State<'static>) -> World {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = state.open();
+        let session = Some(mount(&workspace, dir.path()));
+        World { workspace, session, dir, state }
+    }
+
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn root(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Unmounts and mounts again, as after a restart of the daemon.
+    pub fn remount(&mut self) {
+        self.unmount();
+        self.workspace = self.state.open();
+        self.session = Some(mount(&self.workspace, self.dir.path()));
+    }
+
+    fn unmount(&mut self) {
+        let Some(session) = self.session.take() else { return };
+        session.unmount(std::thread::panicking()).unwrap();
+        let end = session.wait_for(Duration::from_secs(20));
+        if !std::thread::panicking() {
+            assert_eq!(end, Some(End::Unmounted));
+            let left = Arc::strong_count(&self.workspace);
+            assert_eq!(left, 1, "the session lets go of the workspace");
+        }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.unmount();
+    }
+}
+
+fn mount(workspace: &Arc<Workspace>, dir: &Path) -> Session {
+    let source = "https://host.example/repo,with\\signs#main".to_owned();
+    let options = MountOptions { source, ..MountOptions::default() };
+    Session::mount(workspace.clone(), dir, &options).unwrap()
+}
