@@ -5,4 +5,5 @@
 mod host;
 mod kill;
 mod oracle;
+mod two_hosts;
 mod workload;
