@@ -224,11 +224,16 @@ impl Host {
     ///
     /// Its output goes through files: a daemon that inherits them keeps nobody waiting.
     pub fn run(&self, mut command: Command) -> Ran {
+        command.stdin(Stdio::null());
+        self.run_with_stdin(command)
+    }
+
+    /// The same with the standard input that the caller chose.
+    pub fn run_with_stdin(&self, mut command: Command) -> Ran {
         let what = format!("{command:?}");
         let what = what.split_once("\"PATH").map_or(what.as_str(), |(_, rest)| rest).to_owned();
         let stdout = tempfile::NamedTempFile::new().expect("a temporary file");
         let stderr = tempfile::NamedTempFile::new().expect("a temporary file");
-        command.stdin(Stdio::null());
         command.stdout(stdout.reopen().expect("open")).stderr(stderr.reopen().expect("open"));
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{what}: {error}"));
         let status = child::wait(&mut child, DEADLINE);

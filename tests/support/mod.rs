@@ -6,9 +6,11 @@
 #![allow(clippy::disallowed_methods, reason = "tests start children and wait")]
 
 pub mod child;
+pub mod hard_cases;
 pub mod host;
 pub mod mounts;
 pub mod proxy;
+pub mod repo;
 pub mod server;
 pub mod tree;
 
