@@ -34,6 +34,14 @@ pub trait Disk: Send + Sync {
     fn fsync_dir(&self, dir: &Path, reason: Reason) -> io::Result<()>;
     /// rename(2).
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// ftruncate(2).
+    fn set_len(&self, file: &File, len: u64) -> io::Result<()> {
+        file.set_len(len)
+    }
+    /// unlink(2).
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
     /// What was synced so far.
     fn counts(&self) -> FsyncCounts;
 }
