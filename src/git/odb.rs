@@ -20,6 +20,8 @@ const RESIDENT_GROWTH: u64 = 32 << 20;
 const LOOK_EVERY: u64 = 256;
 /// Delta bases kept by each handle.
 const PACK_CACHE_BYTES: usize = 4 << 20;
+/// Objects kept by a merge, which looks at trees again and again.
+const MERGE_CACHE_BYTES: usize = 16 << 20;
 /// Handles kept when nobody uses them.
 const IDLE_HANDLES: usize = 8;
 /// Packs that can be open at once; gix fails beyond its default of 32 more than at the start.
@@ -72,6 +74,13 @@ impl Odb {
         generation.take()
     }
 
+    /// Gives a handle larger caches, and keeps in memory what is written to it.
+    pub(super) fn prepare_for_merge(handle: &mut gix::Repository) {
+        bound_pack_cache(handle);
+        handle.object_cache_size_if_unset(MERGE_CACHE_BYTES);
+        handle.objects.enable_object_memory();
+    }
+
     /// Opens the store anew: packs that others wrote are seen, all mappings are given up.
     pub(super) fn refresh(&self) {
         match Generation::open(&self.template, self.hash) {
@@ -112,7 +121,7 @@ impl Generation {
             return handle;
         }
         let mut handle = self.shared.to_thread_local();
-        handle.objects.set_pack_cache(|| Box::new(StaticLinkedList::<64>::new(PACK_CACHE_BYTES)));
+        bound_pack_cache(&mut handle);
         handle
     }
 
@@ -122,6 +131,11 @@ impl Generation {
             idle.push(handle);
         }
     }
+}
+
+/// gix would keep up to 96 MiB, for each handle.
+fn bound_pack_cache(handle: &mut gix::Repository) {
+    handle.objects.set_pack_cache(|| Box::new(StaticLinkedList::<64>::new(PACK_CACHE_BYTES)));
 }
 
 /// Bytes of mapped files that count as resident; 0 when the kernel does not tell.

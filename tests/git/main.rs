@@ -3,6 +3,7 @@
 mod exclude;
 mod filter;
 mod git;
+mod merge;
 mod random;
 mod read;
 mod refs;
