@@ -3,9 +3,10 @@
 /// Whether `name` is `.git` or passes for it where case does not count (Windows, macOS), trailing
 /// dots, spaces and stream names are dropped (NTFS) or some code points are ignored (HFS+).
 ///
-/// The rules are git's own: `is_ntfs_dotgit` and `is_hfs_dotgit`.
+/// The rules are git's own: `verify_path`, `is_ntfs_dotgit` and `is_hfs_dotgit`.
 pub fn is_dotgit_disguise(name: &[u8]) -> bool {
-    is_ntfs_dotgit(name) || is_hfs_dotgit(name)
+    // A backslash separates names on Windows.
+    name.split(|byte| *byte == b'\\').any(is_ntfs_dotgit) || is_hfs_dotgit(name)
 }
 
 fn is_ntfs_dotgit(name: &[u8]) -> bool {
@@ -13,7 +14,7 @@ fn is_ntfs_dotgit(name: &[u8]) -> bool {
         .or_else(|| strip_prefix_ignoring_case(name, b"git~1"));
     let Some(rest) = rest else { return false };
     let end = rest.iter().find(|byte| !matches!(byte, b'.' | b' '));
-    matches!(end, None | Some(b':' | b'\\'))
+    matches!(end, None | Some(b':'))
 }
 
 fn is_hfs_dotgit(name: &[u8]) -> bool {

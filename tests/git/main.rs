@@ -1,5 +1,6 @@
 //! The git room against real git.
 
+mod base;
 mod exclude;
 mod filter;
 mod git;

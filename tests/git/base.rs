@@ -1,0 +1,213 @@
+//! The base room on real repositories: what is shown, what is hidden, what is an error.
+
+use crate::git::Sandbox;
+use crate::random::Random;
+use std::sync::Arc;
+use toft::base::{Base, BaseError, Blob, Tree, is_dotgit_disguise};
+use toft::git::RawEntry;
+use toft::sys::OsDisk;
+use toft::types::{HashKind, Oid, TreeMode};
+
+fn base(sandbox: &Sandbox) -> Base {
+    Base::new(sandbox.open(), sandbox.gitdir().join("spill"))
+}
+
+fn raw(mode: u32, name: &[u8]) -> RawEntry {
+    RawEntry { mode, name: name.to_vec(), oid: Oid::null(HashKind::Sha1) }
+}
+
+fn names(tree: &Tree) -> Vec<String> {
+    tree.entries.iter().map(|entry| entry.name.as_bytes().escape_ascii().to_string()).collect()
+}
+
+#[test]
+fn names_that_pass_for_dotgit_are_told_from_those_that_do_not() {
+    for name in [
+        ".git",
+        ".GIT",
+        ".gIt",
+        "git~1",
+        "GIT~1",
+        ".git.",
+        ".git ",
+        ".git . .",
+        "git~1...",
+        ".git::$INDEX_ALLOCATION",
+        ".git:stream",
+        "git~1:x",
+        ".git\\x",
+        ".g\u{200c}it",
+        "\u{feff}.git",
+        ".git\u{200d}",
+        ".GI\u{206f}T",
+        ".\u{202e}git",
+    ] {
+        assert!(is_dotgit_disguise(name.as_bytes()), "{name}");
+    }
+    for name in [
+        ".gitignore",
+        ".gitmodules",
+        "git",
+        "git~2",
+        "git~10",
+        ".git~1",
+        "..git",
+        ".git_",
+        "a.git",
+        ".gi",
+        "",
+        ".",
+        ".git.x",
+        ".git x",
+        "\u{200c}",
+        ".g\u{131}t",
+        ".git\u{2000}",
+    ] {
+        assert!(!is_dotgit_disguise(name.as_bytes()), "{name}");
+    }
+    assert!(!is_dotgit_disguise(b".git\xff"));
+}
+
+/// git itself refuses to put such names into its index.
+#[test]
+fn git_refuses_the_same_disguises() {
+    let sandbox = Sandbox::new(HashKind::Sha1);
+    sandbox.git(&["config", "core.protectNTFS", "true"]);
+    sandbox.git(&["config", "core.protectHFS", "true"]);
+    let blob = sandbox.oid(&["hash-object", "-w", "-t", "blob", "/dev/null"]);
+    let pieces = [
+        ".", "g", "i", "t", "G", "~", "1", " ", ":", "\\", "\u{200c}", "git", ".git", "git~1", "x",
+    ];
+    let mut random = Random::new(1);
+    let mut disguises = 0;
+    for _ in 0..400 {
+        let name: String =
+            (0..=random.below(5)).map(|_| pieces[random.below(pieces.len())]).collect();
+        if matches!(name.as_str(), "." | "..") {
+            continue;
+        }
+        let info = format!("100644,{blob},{name}");
+        let refused = !sandbox
+            .try_git(&["update-index", "--add", "--cacheinfo", &info], b"")
+            .status
+            .success();
+        // git does not look behind a backslash that comes first; we do.
+        let stricter = name.starts_with('\\') && is_dotgit_disguise(name.as_bytes());
+        assert_eq!(is_dotgit_disguise(name.as_bytes()), refused || stricter, "{name:?}");
+        disguises += usize::from(refused);
+        let _ = sandbox.try_git(&["update-index", "--force-remove", &name], b"");
+    }
+    assert!(disguises > 20, "only {disguises} disguises were tried");
+}
+
+#[test]
+fn hostile_entries_are_hidden_and_the_rest_is_sorted_by_bytes() {
+    let long = [b'n'; 256];
+    let tree = Tree::sift(vec![
+        raw(0o100_644, b"z"),
+        raw(0o40000, b"a"),
+        raw(0o100_755, b"a.b"),
+        raw(0o40000, b".."),
+        raw(0o40000, b"."),
+        raw(0o100_644, b""),
+        raw(0o100_644, b"a/b"),
+        raw(0o40000, b".GIT"),
+        raw(0o100_644, b"git~1"),
+        raw(0o100_644, &long),
+        raw(0o100_644, &long[..255]),
+        raw(0o644, b"mode"),
+        raw(0o100_664, b"group"),
+        raw(0o160_000, b"sub"),
+        raw(0o120_000, b"\xff"),
+        raw(0o100_644, b"twin"),
+        raw(0o40000, b"twin"),
+    ]);
+    let n255 = "n".repeat(255);
+    assert_eq!(names(&tree), ["a", "a.b", "group", &n255, "sub", "z", "\\xff"]);
+    let hidden: Vec<_> = tree.hidden.iter().map(|(name, _)| &name[..]).collect();
+    let expected: [&[u8]; 10] =
+        [b"..", b".", b"", b"a/b", b".GIT", b"git~1", &long, b"mode", b"twin", b"twin"];
+    assert_eq!(hidden, expected);
+    assert_eq!(tree.subdirectories(), 2);
+    assert_eq!(tree.find(b"a.b").unwrap().mode, TreeMode::BlobExec);
+    assert!(tree.find(b"twin").is_none() && tree.find(b"git~1").is_none());
+}
+
+#[test]
+fn a_directory_of_many_entries_is_found_by_name() {
+    let sandbox = Sandbox::new(HashKind::Sha256);
+    let mut stdin = Vec::new();
+    let blob = sandbox.oid(&["hash-object", "-w", "-t", "blob", "/dev/null"]);
+    for number in 0..100_000 {
+        stdin.extend_from_slice(format!("100644 blob {blob}\tf{number}\n").as_bytes());
+    }
+    let tree = sandbox.git_bytes(&["mktree"], &stdin);
+    let oid = crate::git::parse(std::str::from_utf8(&tree).unwrap().trim());
+    let base = base(&sandbox);
+    let tree = base.tree(oid).unwrap();
+    assert_eq!(tree.entries.len(), 100_000);
+    assert!(tree.find(b"f99999").is_some() && tree.find(b"f100000").is_none());
+    assert!(
+        Arc::ptr_eq(&tree, &base.tree(oid).unwrap()),
+        "the second time it comes from the cache"
+    );
+}
+
+#[test]
+fn small_blobs_are_in_memory_and_big_ones_in_a_file_without_a_name() {
+    let sandbox = Sandbox::new(HashKind::Sha1);
+    let big: Vec<u8> = (0..9 << 20).map(|i: u32| (i / 3) as u8).collect();
+    let mut writer = sandbox.open().writer();
+    let (small_oid, big_oid) = (writer.blob(b"small").unwrap(), writer.blob(&big).unwrap());
+    writer.finish(&OsDisk::default()).unwrap();
+    let base = Arc::new(base(&sandbox));
+    let small = base.blob(small_oid).unwrap();
+    assert!(matches!(small, Blob::Memory(_)));
+    let mut buf = [0; 10];
+    assert_eq!(small.read_at(&mut buf, 2).unwrap(), 3);
+    assert_eq!(&buf[..3], b"all");
+    assert_eq!(small.read_at(&mut buf, 99).unwrap(), 0);
+    assert_eq!(small.read_at(&mut buf, u64::MAX).unwrap(), 0);
+    let readers: Vec<_> = (0..4)
+        .map(|_| {
+            let base = Arc::clone(&base);
+            std::thread::spawn(move || base.blob(big_oid).unwrap())
+        })
+        .collect();
+    let blobs: Vec<_> = readers.into_iter().map(|reader| reader.join().unwrap()).collect();
+    for blob in &blobs {
+        let (Blob::File(file, len), Blob::File(first, _)) = (blob, &blobs[0]) else {
+            panic!("{blob:?}")
+        };
+        assert_eq!(*len, big.len() as u64);
+        assert!(Arc::ptr_eq(file, first), "it was brought once");
+    }
+    let mut tail = vec![0; 100];
+    assert_eq!(blobs[0].read_at(&mut tail, big.len() as u64 - 60).unwrap(), 60);
+    assert_eq!(tail[..60], big[big.len() - 60..]);
+    assert_eq!(std::fs::read_dir(sandbox.gitdir().join("spill")).unwrap().count(), 0);
+}
+
+#[test]
+fn what_cannot_be_read_says_why_and_is_read_when_it_came_back() {
+    let sandbox = Sandbox::new(HashKind::Sha1);
+    sandbox.write("f", "content that is long enough to be damaged");
+    sandbox.commit("x");
+    let oid = sandbox.rev("HEAD:f");
+    let hex = oid.to_string();
+    let file = sandbox.gitdir().join("objects").join(&hex[..2]).join(&hex[2..]);
+    let bytes = std::fs::read(&file).unwrap();
+    let base = base(&sandbox);
+    std::fs::remove_file(&file).unwrap();
+    assert!(matches!(base.blob(oid), Err(BaseError::Missing(missing)) if missing == oid));
+    let mut damaged = bytes.clone();
+    let last = damaged.len() - 5;
+    damaged[last] ^= 0x55;
+    std::fs::write(&file, damaged).unwrap();
+    assert!(matches!(base.blob(oid), Err(BaseError::Corrupt { .. })));
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, bytes).unwrap();
+    assert_eq!(base.blob(oid).unwrap().len(), 41);
+    let tree = sandbox.raw_tree(b"100644 cut");
+    assert!(matches!(base.tree(tree), Err(BaseError::Corrupt { .. })));
+}
