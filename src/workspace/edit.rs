@@ -178,10 +178,13 @@ impl Edit<'_> {
         Ok(())
     }
 
-    /// Fails when `name` cannot be made in `dir` because something has it.
+    /// Fails when `name` cannot be made in `dir`: it was removed, or something has the name.
     pub fn require_free(&self, dir: Ino, name: &Name) -> Looked<()> {
         let view = self.view();
         let listing = view.dir(dir)?;
+        if view.meta(dir)?.nlink == 0 {
+            return Err(FsError::Removed(dir).into());
+        }
         if view.child(&listing, name)?.is_some() {
             return Err(FsError::Exists { dir, name: name.clone() }.into());
         }

@@ -33,8 +33,17 @@ impl Workspace {
         new_name: &[u8],
         mode: RenameMode,
     ) -> Result<(), FsError> {
-        let from = Place { dir: parent, name: &Name::new(name)? };
-        let to = Place { dir: new_parent, name: &Name::new(new_name)? };
+        let name = Name::new(name)?;
+        let new_name = match Name::new(new_name) {
+            Ok(new_name) => new_name,
+            Err(error) => {
+                // As Linux: a source that is missing is told first.
+                self.look(|view| Ok(view.require(&view.dir(parent)?, &name)?))?;
+                return Err(error.into());
+            }
+        };
+        let from = Place { dir: parent, name: &name };
+        let to = Place { dir: new_parent, name: &new_name };
         self.edit(|edit| {
             let (source, target) = edit.view().judge(from, to, mode)?;
             if target.is_some_and(|target| target.ino() == source.ino()) {
@@ -80,6 +89,9 @@ impl View<'_> {
             return Err(FsError::Invalid("a directory cannot move into itself").into());
         }
         let Some(target) = target else {
+            if self.meta(to.dir)?.nlink == 0 {
+                return Err(FsError::Removed(to.dir).into());
+            }
             if to_dir.hides(to.name.as_bytes()) {
                 return Err(FsError::Hidden { dir: to.dir, name: to.name.clone() }.into());
             }

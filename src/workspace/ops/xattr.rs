@@ -32,10 +32,10 @@ impl Workspace {
         value: &[u8],
         mode: XattrMode,
     ) -> Result<(), FsError> {
-        require_user(name)?;
         if value.len() > VALUE_MAX {
             return Err(FsError::XattrTooLarge);
         }
+        require_user(name)?;
         self.edit(|edit| {
             edit.touch(ino)?;
             let mut now_set = xattrs(&edit.view().inode(ino)?);
