@@ -12,18 +12,26 @@
 //! A crash leaves: records in `inbox` or `wal` that the next drain delivers again. Delivering twice
 //! is harmless: a commit that the remote has is found to be there.
 
+mod attempt;
 pub mod backoff;
 mod error;
 mod lane;
 mod ledger;
+mod merge;
 mod outbox;
+mod outcome;
+mod pusher;
 mod queue;
 pub mod reconcile;
 mod record;
+mod retry;
 
 pub use backoff::Patience;
 pub use error::{Result, SyncError};
 pub use lane::{Delivery, Wait, Which};
 pub use ledger::{Failure, Known, Ledger, OpenConflict, Verdict};
 pub use outbox::{Outbox, RefState};
+pub use outcome::{Conflicting, PushOutcome, RefPushed};
+pub use pusher::{Pusher, Target};
 pub use record::{PushIntent, Record};
+pub use retry::RetryLoop;
