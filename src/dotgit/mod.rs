@@ -1,1 +1,13 @@
-//! (being written)
+//! What stock git sees inside the mount: the workspace's own git directory and its index.
+//!
+//! Purpose: make the git directory without starting git; fill the index with the stat data that the
+//! mount will return, so that `git status` reads no file; keep it right when toft moves HEAD.
+//! Must not know: overlays, mounts, the network.
+//! Invariants: the configuration is ours alone (nothing of the mounted tree is in it); the index is
+//! replaced under `index.lock` only, as git does; a file of the cached index is never written to.
+//! A crash leaves: the old index or the new one, and a lock that is known to be ours.
+
+mod error;
+pub mod index;
+
+pub use error::{DotgitError, IndexError, Result};
