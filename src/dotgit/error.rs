@@ -1,7 +1,7 @@
 use crate::git::GitError;
 use crate::types::Oid;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Result of this room.
 pub type Result<T, E = DotgitError> = std::result::Result<T, E>;

@@ -36,7 +36,7 @@ pub enum RegistryError {
     Unsafe {
         /// The directory.
         path: PathBuf,
-        /// Who else gets in.
+        /// Who else gets in, and what to do.
         why: String,
     },
     /// There is no place for our files: neither a home directory nor an override.
@@ -47,6 +47,14 @@ pub enum RegistryError {
 impl RegistryError {
     pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
         move |source| Self::Io { path: path.to_owned(), source }
+    }
+
+    /// For `map_err` of [`crate::sys::make_private_dir`]: its own refusals carry no system error.
+    pub(super) fn private(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+        move |source| match source.raw_os_error() {
+            Some(_) => Self::Io { path: path.to_owned(), source },
+            None => Self::Unsafe { path: path.to_owned(), why: source.to_string() },
+        }
     }
 
     pub(super) fn corrupt(path: &Path, why: impl ToString) -> Self {

@@ -2,12 +2,12 @@
 
 use super::record::{self, WorkspaceRecord};
 use super::{Holder, Lease, RegistryError, Result, WorkspacePaths};
-use crate::sys::{Disk, Reason, replace_file};
+use crate::sys::{Disk, Reason, make_private_dir, replace_file};
 use crate::types::WorkspaceId;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ impl Registry {
     /// Opens the list, makes its directory when it is missing, and sweeps what a crash left.
     pub fn open(state: &Path, disk: Arc<dyn Disk>) -> Result<Self> {
         let root = state.join("workspaces");
-        make_private_dir(&root)?;
+        make_private_dir(&root).map_err(RegistryError::private(&root))?;
         let registry = Self { root, disk };
         registry.sweep()?;
         Ok(registry)
@@ -233,24 +233,4 @@ fn hold(dir: &Path) -> Result<File> {
 
 fn is_free(dir: &Path) -> bool {
     File::open(dir).is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok())
-}
-
-/// Makes `dir` for us alone. One that others could have written to is refused: what they left
-/// there would be believed; one that others can only look into is closed.
-fn make_private_dir(dir: &Path) -> Result<()> {
-    let failed = || RegistryError::io(dir);
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed())?;
-    let metadata = std::fs::metadata(dir).map_err(failed())?;
-    let refuse =
-        |why: &str| Err(RegistryError::Unsafe { path: dir.to_owned(), why: why.to_owned() });
-    if metadata.uid() != rustix::process::geteuid().as_raw() {
-        return refuse("belongs to another user");
-    }
-    if metadata.mode() & 0o022 != 0 {
-        return refuse("may be written to by other users; run: chmod 700 on it");
-    }
-    if metadata.mode() & 0o077 != 0 {
-        std::fs::set_permissions(dir, PermissionsExt::from_mode(0o700)).map_err(failed())?;
-    }
-    Ok(())
 }

@@ -9,10 +9,12 @@ mod cancel;
 mod clock;
 mod disk;
 mod durable;
+mod private;
 mod process;
 
 pub use cancel::Cancel;
 pub use clock::{Clock, OsClock};
 pub use disk::{Disk, FsyncCounts, OsDisk, Reason};
 pub use durable::{replace_file, sync_parent};
+pub use private::make_private_dir;
 pub use process::keep_descriptors_from_children;

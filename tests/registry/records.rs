@@ -142,7 +142,10 @@ fn a_directory_that_others_may_write_to_is_refused() {
     std::fs::set_permissions(&root, PermissionsExt::from_mode(0o777)).unwrap();
     let disk = std::sync::Arc::new(toft::sys::OsDisk::default());
     let refused = toft::registry::Registry::open(dir.path(), disk);
-    assert!(matches!(refused, Err(RegistryError::Unsafe { .. })));
+    let refused = refused.err().unwrap();
+    assert!(matches!(refused, toft::registry::RegistryError::Unsafe { .. }));
+    let told = refused.to_string();
+    assert!(told.contains("other users") && told.contains("chmod 700"), "{told}");
 }
 
 #[test]

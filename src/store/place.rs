@@ -1,0 +1,94 @@
+//! Where stores are, and one of them held.
+
+use super::{Result, StoreError};
+use crate::git::Git;
+use crate::sys::make_private_dir;
+use crate::types::HashKind;
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// The folder of the cache that holds the stores.
+pub const STORES: &str = "stores";
+/// The folder of a store in which other rooms may keep what can be made again.
+pub const CACHED_FILES: &str = "toft";
+
+/// Tells backup programs that they need not keep the cache (bford.info/cachedir).
+const CACHE_TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
+    # This folder is a cache of toft. It may be deleted while nothing is mounted.\n";
+
+/// The one who may change a store, for as long as this value lives.
+pub(super) struct Place {
+    pub(super) path: PathBuf,
+    _lock: File,
+}
+
+impl Place {
+    /// Makes the folders above the store `key` and waits until nobody else changes it.
+    pub(super) fn hold(cache: &Path, key: &str) -> Result<Self> {
+        let stores = cache.join(STORES);
+        make_private_dir(&stores).map_err(StoreError::io(&stores))?;
+        let tag = cache.join("CACHEDIR.TAG");
+        if !tag.exists() {
+            std::fs::write(&tag, CACHE_TAG).map_err(StoreError::io(&tag))?;
+        }
+        let path = stores.join(format!("{key}.lock"));
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let lock = options.open(&path).map_err(StoreError::io(&path))?;
+        rustix::io::retry_on_intr(|| flock(&lock, FlockOperation::LockExclusive))
+            .map_err(|error| StoreError::io(&path)(error.into()))?;
+        Ok(Self { path: stores.join(key), _lock: lock })
+    }
+
+    /// Whether the store was made. After a power failure its files may be there without content.
+    pub(super) fn exists(&self) -> bool {
+        let has_content = |name: &str| {
+            std::fs::metadata(self.path.join(name)).is_ok_and(|metadata| metadata.len() > 0)
+        };
+        has_content("HEAD") && has_content("config") && self.path.join("objects").is_dir()
+    }
+
+    /// Makes an empty store. It gets its name when it is whole.
+    pub(super) fn create(&self, url: &str, hash: HashKind) -> Result<()> {
+        let making = self.path.with_extension("new");
+        for leftover in [&making, &self.path] {
+            remove_dir(leftover)?;
+        }
+        Git::init_bare(&making, hash)?;
+        let config = making.join("config");
+        std::fs::write(&config, configuration(url, hash)).map_err(StoreError::io(&config))?;
+        let cached = making.join(CACHED_FILES);
+        make_private_dir(&cached).map_err(StoreError::io(&cached))?;
+        make_private_dir(&making).map_err(StoreError::io(&making))?;
+        std::fs::rename(&making, &self.path).map_err(StoreError::io(&self.path))
+    }
+}
+
+fn remove_dir(path: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(StoreError::io(path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// All of the store's configuration: nothing cleans it up, as workspaces borrow its objects, and
+/// what is fetched comes as packs, which appear whole or not at all.
+fn configuration(url: &str, hash: HashKind) -> String {
+    let (version, format) = match hash {
+        HashKind::Sha256 => (1, "[extensions]\n\tobjectformat = sha256\n"),
+        _ => (0, ""),
+    };
+    let url = url.replace('\\', "\\\\").replace('"', "\\\"");
+    format!(
+        "[core]\n\trepositoryformatversion = {version}\n\tfilemode = true\n\tbare = true\n\
+         \tlogAllRefUpdates = false\n\tfsmonitor = false\n\thooksPath = /dev/null\n{format}\
+         [gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n\
+         [transfer]\n\tunpackLimit = 1\n[fetch]\n\tunpackLimit = 1\n\twriteCommitGraph = false\n\
+         [remote \"origin\"]\n\turl = \"{url}\"\n\
+         \tfetch = +refs/heads/*:refs/remotes/origin/*\n"
+    )
+}
