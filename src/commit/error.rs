@@ -26,7 +26,7 @@ pub enum CommitError {
         source: io::Error,
     },
     /// Directories are nested deeper than git allows (core.maxTreeDepth).
-    #[error("'{}…' is nested deeper than git allows (2048)", path[..path.len().min(80)].escape_ascii())]
+    #[error("'{}...' is nested deeper than git allows (2048)", path[..path.len().min(80)].escape_ascii())]
     TooDeep {
         /// Path in the repository.
         path: Vec<u8>,

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 
 const DEVICE: &str = "/dev/fuse";
-const CONTAINER: &str = "in a container: docker run --device /dev/fuse --cap-add SYS_ADMIN …; \
+const CONTAINER: &str = "in a container: docker run --device /dev/fuse --cap-add SYS_ADMIN ...; \
                          on a host: modprobe fuse";
 
 /// How mounting will be done, or why it cannot be.
