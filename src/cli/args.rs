@@ -1,6 +1,9 @@
 //! What can be said on the command line; each command's own arguments stand in its file.
 
-use super::commands::{doctor, list, version};
+use super::commands::{
+    commit, daemon, diff, doctor, flush, list, log, mount, push, recover, rm, status, umount,
+    version,
+};
 use crate::registry::DirectoryOverrides;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -67,8 +70,21 @@ impl Global {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Mount(mount::Mount),
+    #[command(visible_alias = "unmount")]
+    Umount(umount::Umount),
+    Flush(flush::Flush),
+    Commit(commit::Commit),
+    Push(push::Push),
+    Status(status::Status),
     #[command(visible_alias = "ls")]
     List(list::List),
+    Log(log::Log),
+    Diff(diff::Diff),
+    Rm(rm::Rm),
+    Recover(recover::Recover),
     Doctor(doctor::Doctor),
     Version(version::Version),
+    #[command(hide = true)]
+    Daemon(daemon::Daemon),
 }

@@ -6,11 +6,18 @@
 //! is talk; every failure says what, why, and what to do; exit codes are those of the contract.
 
 mod args;
+mod ask;
 mod commands;
-mod host;
+mod flush_output;
+mod logging;
+mod mounting;
+mod mountpoint;
+mod options;
 
 mod output;
 mod report;
+mod seal_args;
+mod target;
 
 use args::Cli;
 use clap::Parser;
@@ -22,6 +29,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return report::usage(&error),
     };
+    logging::start(&cli);
     let json = cli.global.json;
     match commands::run(cli) {
         Ok(code) => code,

@@ -25,3 +25,11 @@ pub fn count(number: u64, one: &str) -> String {
 pub fn short(oid: &str) -> &str {
     oid.get(..10).unwrap_or(oid)
 }
+
+/// A time of the wall clock, in the local zone.
+pub fn time(seconds: i64) -> String {
+    match jiff::Timestamp::from_second(seconds) {
+        Ok(time) => time.to_zoned(jiff::tz::TimeZone::system()).strftime("%F %H:%M").to_string(),
+        Err(_) => "unknown time".to_owned(),
+    }
+}

@@ -3,8 +3,15 @@
 
 use super::control::ClientError;
 use super::failure::{Failure, Kind, kind_of_io};
+use crate::base::BaseError;
+use crate::commit::{CommitError, Guard, Refusal};
+use crate::fuse::MountError;
 use crate::git::GitError;
+use crate::overlay::OverlayError;
 use crate::registry::RegistryError;
+use crate::store::StoreError;
+use crate::sync::SyncError;
+use crate::workspace::FsError;
 
 impl From<GitError> for Failure {
     fn from(error: GitError) -> Self {
@@ -90,5 +97,106 @@ impl From<ClientError> for Failure {
             | ClientError::Protocol(_) => Kind::DaemonGone,
         };
         Failure::new(kind, "the daemon of this workspace cannot be asked").cause(text)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let text = error.to_string();
+        match error {
+            StoreError::Source(_) | StoreError::Subdirectory(_) => Failure::new(Kind::Usage, text),
+            StoreError::SecretInUrl => {
+                Failure::new(Kind::Usage, "the URL holds a password or token")
+                    .cause("it would show in ps, logs and configuration")
+                    .fix(
+                        "sign in with git (git credential approve), or give --credential file:PATH",
+                    )
+            }
+            StoreError::NoSuchPath(_) => Failure::new(Kind::NoSuchRepository, text),
+            StoreError::NoSuchBranch { .. }
+            | StoreError::NoDefaultBranch { .. }
+            | StoreError::NoSuchCommit(_) => Failure::new(Kind::NoSuchRef, text),
+            StoreError::HashChanged { .. } => Failure::new(Kind::Corrupt, text),
+            StoreError::Io { source, .. } => Failure::new(kind_of_io(&source), text),
+            StoreError::Git(error) => error.into(),
+        }
+    }
+}
+
+impl From<SyncError> for Failure {
+    fn from(error: SyncError) -> Self {
+        let text = error.to_string();
+        match error {
+            SyncError::Io { source, .. } => Failure::new(kind_of_io(&source), text),
+            SyncError::Format { .. } => Failure::new(Kind::System, text).fix("use the newer toft"),
+            SyncError::Busy { .. } => Failure::new(Kind::Deadline, text),
+            SyncError::Git(error) => error.into(),
+        }
+    }
+}
+
+impl From<OverlayError> for Failure {
+    fn from(error: OverlayError) -> Self {
+        Failure::new(Kind::System, "the workspace cannot be read or written").cause(error)
+    }
+}
+
+impl From<BaseError> for Failure {
+    fn from(error: BaseError) -> Self {
+        Failure::new(Kind::Corrupt, "the base cannot be read").cause(error)
+    }
+}
+
+impl From<CommitError> for Failure {
+    fn from(error: CommitError) -> Self {
+        let text = error.to_string();
+        match error {
+            CommitError::Refused(refusals) => refused(&refusals),
+            CommitError::Base { source, .. } => Failure::new(
+                Kind::Guard,
+                "no commit: the base cannot be read, and what cannot be read is not deleted",
+            )
+            .cause(format!("{text}: {source}")),
+            CommitError::Body { source, .. } => Failure::new(kind_of_io(&source), text),
+            CommitError::TooDeep { .. } => Failure::new(Kind::Guard, text),
+            CommitError::Busy { .. } => Failure::new(Kind::InProgress, text),
+            CommitError::Git(error) => error.into(),
+        }
+    }
+}
+
+fn refused(refusals: &[Refusal]) -> Failure {
+    let in_progress = refusals.iter().any(|refusal| refusal.guard == Guard::Operation);
+    let kind = if in_progress { Kind::InProgress } else { Kind::Guard };
+    let join =
+        |part: fn(&Refusal) -> &str| refusals.iter().map(part).collect::<Vec<_>>().join("\n");
+    Failure::new(kind, "nothing was committed: a guard refused")
+        .cause(join(|refusal| &refusal.why))
+        .fix(join(|refusal| &refusal.fix))
+}
+
+impl From<MountError> for Failure {
+    fn from(error: MountError) -> Self {
+        let text = error.to_string();
+        match &error {
+            MountError::Device(_) | MountError::NoHelper(_) | MountError::Handshake(_) => {
+                Failure::new(Kind::NoFuse, "FUSE cannot be used here")
+                    .cause(text)
+                    .fix("toft doctor")
+            }
+            _ if error.is_busy() => Failure::new(Kind::Busy, text),
+            MountError::Directory { source, .. } | MountError::Refused { source, .. } => {
+                Failure::new(kind_of_io(source), text)
+            }
+            MountError::Helper(_) => {
+                Failure::new(Kind::Permission, "fusermount3 refused").cause(text)
+            }
+        }
+    }
+}
+
+impl From<FsError> for Failure {
+    fn from(error: FsError) -> Self {
+        Failure::new(Kind::System, "the view could not be changed").cause(error)
     }
 }

@@ -8,18 +8,26 @@
 //! A crash leaves: a mount whose daemon is gone (ENOTCONN), which the next toft that meets it takes
 //! away, and a workspace that the next open replays.
 
+mod background;
 mod classify;
 pub mod control;
+pub mod create;
+mod engine;
 mod failure;
 pub mod fuse_access;
 pub mod holders;
+mod host;
 pub mod lifecycle;
 pub mod mountinfo;
 pub mod policy;
 pub mod presence;
 mod report;
+pub mod serve;
 pub mod signals;
 pub mod spawn;
 
+pub use engine::{Engine, Then};
 pub use failure::{Failure, Kind, kind_of_io};
+pub use host::Host;
+pub use presence::detach_dead;
 pub use report::*;

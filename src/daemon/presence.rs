@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use super::mountinfo::{self, Mount};
 use super::report::DaemonState;
+use crate::fuse;
 use crate::registry::{Holder, Registry, Status, WorkspaceRecord};
 
 /// The two witnesses.
@@ -36,5 +37,17 @@ impl Presence {
             (None, None, Status::Mounted | Status::Creating) => DaemonState::Dead,
             (None, None, Status::Idle | Status::Failed) => DaemonState::Stopped,
         }
+    }
+}
+
+/// Takes away a mount whose daemon is gone; true when there was one.
+pub fn detach_dead(presence: &Presence) -> Result<bool, Failure> {
+    match (&presence.mount, &presence.holder) {
+        (Some(mount), None) => {
+            tracing::info!(dir = %mount.point.display(), "detaching a mount whose daemon is gone");
+            fuse::unmount(&mount.point, true)?;
+            Ok(true)
+        }
+        _ => Ok(false),
     }
 }

@@ -2,6 +2,8 @@
 //! and their JSON; the field names are a contract with scripts.
 
 use super::failure::{Failure, Kind};
+use crate::registry::WorkspaceRecord;
+use crate::types::WorkspaceId;
 use serde::{Deserialize, Serialize};
 
 /// Schema of [`StatusReport`].
@@ -241,10 +243,10 @@ pub struct CommitLine {
 
 impl FlushReport {
     /// Nothing done yet.
-    pub fn new(workspace: &str, dir: &std::path::Path) -> Self {
+    pub fn new(workspace: &WorkspaceId, dir: &std::path::Path) -> Self {
         Self {
             schema: FLUSH_SCHEMA.to_owned(),
-            workspace: workspace.to_owned(),
+            workspace: workspace.to_string(),
             dir: dir.display().to_string(),
             seal: None,
             push: None,
@@ -252,6 +254,58 @@ impl FlushReport {
             removed: false,
             kept: Vec::new(),
             failure: None,
+        }
+    }
+
+    /// The commit that the remote is known to have now.
+    pub fn pushed_tip(&self) -> Option<&String> {
+        match &self.push {
+            Some(PushReport::Pushed { tip, .. }) => Some(tip),
+            _ => None,
+        }
+    }
+
+    /// Puts what an earlier flush of the same unmount did where this one had nothing to do.
+    pub fn add_earlier(&mut self, earlier: Self) {
+        if self.seal.as_ref().is_none_or(|seal| seal.commit.is_none()) {
+            self.seal = earlier.seal;
+        }
+        if matches!(self.push, None | Some(PushReport::Nothing)) {
+            self.push = earlier.push;
+        }
+        if self.failure.is_none() {
+            self.failure = earlier.failure;
+        }
+    }
+}
+
+impl StatusReport {
+    /// What the record alone tells: nothing about changes, nothing about safety.
+    pub fn unknown(record: &WorkspaceRecord) -> Self {
+        let short = |name: &String| name.trim_start_matches("refs/heads/").to_owned();
+        Self {
+            schema: STATUS_SCHEMA.to_owned(),
+            dir: record.dir.display().to_string(),
+            kernel_mount: false,
+            fstype: None,
+            daemon: DaemonStatus { state: DaemonState::Stopped, pid: None, version: None },
+            source: SourceStatus {
+                url: record.source.url.clone(),
+                branch: record.branch.as_ref().map(short),
+                base: record.base.map(|oid| oid.to_string()),
+                behind: None,
+            },
+            workspace: WorkspaceStatus {
+                id: record.id.to_string(),
+                ref_name: record.branch.clone(),
+                head: None,
+                read_only: record.view.read_only,
+                flush_on: record.flush_on.to_string(),
+            },
+            changes: None,
+            durability: Durability::default(),
+            outbox: OutboxStatus::default(),
+            problems: Vec::new(),
         }
     }
 }

@@ -35,8 +35,17 @@ impl Repo {
 
     /// How many commits can be reached from `to` but not from `from`.
     pub fn count_between(&self, from: Oid, to: Oid) -> Result<usize> {
+        self.count(to, Some(from))
+    }
+
+    /// How many commits can be reached from `to`.
+    pub fn count_all(&self, to: Oid) -> Result<usize> {
+        self.count(to, None)
+    }
+
+    fn count(&self, to: Oid, hidden: Option<Oid>) -> Result<usize> {
         self.with(|repo| {
-            let walk = repo.rev_walk([to]).with_hidden([from]).all();
+            let walk = repo.rev_walk([to]).with_hidden(hidden).all();
             let mut count = 0;
             for commit in walk.map_err(|error| unreadable(to, error))? {
                 commit.map_err(|error| unreadable(to, error))?;

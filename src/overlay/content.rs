@@ -28,6 +28,7 @@ pub struct Bodies {
     /// Bodies whose id is below belong to a live freeze and are not written any more.
     frozen_below: AtomicU64,
     unsynced: Arc<Mutex<Unsynced>>,
+    alterations: Arc<AtomicU64>,
 }
 
 #[derive(Default)]
@@ -49,6 +50,7 @@ pub struct Body {
     version: AtomicU64,
     dirty: AtomicBool,
     unsynced: Arc<Mutex<Unsynced>>,
+    alterations: Arc<AtomicU64>,
 }
 
 /// Size, allocation and time of a body.
@@ -76,6 +78,7 @@ impl Bodies {
             gate: RwLock::new(()),
             frozen_below: AtomicU64::new(0),
             unsynced: Arc::default(),
+            alterations: Arc::default(),
         };
         let newest = bodies.ids()?.into_iter().map(|id| id.0).max().unwrap_or(0);
         bodies.next.store(newest + 1, Ordering::Relaxed);
@@ -168,6 +171,17 @@ impl Bodies {
         }
     }
 
+    /// How often any body was altered in this process.
+    pub fn alterations(&self) -> u64 {
+        self.alterations.load(Ordering::Acquire)
+    }
+
+    /// Bytes in bodies that were altered since they were last synced.
+    pub(super) fn unsynced_bytes(&self) -> u64 {
+        let bodies = self.unsynced.lock().bodies.clone();
+        bodies.into_iter().filter_map(|id| Some(self.stat(id).ok()?.len)).sum()
+    }
+
     /// For start-up: removes all bodies that `live` does not hold, and makes those that a crash of
     /// the host lost, empty. Returns how many of each there were.
     pub(super) fn reconcile(&self, live: &HashSet<BodyId>) -> io::Result<(usize, usize)> {
@@ -219,6 +233,7 @@ impl Bodies {
             version: AtomicU64::new(0),
             dirty: AtomicBool::new(false),
             unsynced: self.unsynced.clone(),
+            alterations: self.alterations.clone(),
         })
     }
 
@@ -351,6 +366,7 @@ impl Body {
     /// before its fsync: an alteration that the fsync missed is then marked again.
     fn mark_altered(&self) {
         self.version.fetch_add(1, Ordering::AcqRel);
+        self.alterations.fetch_add(1, Ordering::AcqRel);
         if !self.dirty.swap(true, Ordering::AcqRel) {
             self.unsynced.lock().bodies.insert(self.id);
         }

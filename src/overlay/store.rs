@@ -187,6 +187,17 @@ impl Overlay {
         self.journal.bytes()
     }
 
+    /// Grows with every change, of bytes or of names, in this process.
+    pub fn changes(&self) -> u64 {
+        self.seq().0 + self.bodies.alterations()
+    }
+
+    /// Bytes that may not be durable yet, at most.
+    pub fn unsynced_bytes(&self) -> u64 {
+        let journal = if self.synced_seq() < self.seq() { self.journal_bytes() } else { 0 };
+        journal + self.bodies.unsynced_bytes()
+    }
+
     /// Why the overlay takes no more changes, if so.
     pub fn read_only_reason(&self) -> Option<String> {
         self.journal.latched()

@@ -38,6 +38,12 @@ pub struct WorkspaceRecord {
     pub status: Status,
     /// Who serves it, or did last.
     pub daemon: Option<Holder>,
+    /// Whether toft made the mount point, and is to remove it again.
+    #[serde(default)]
+    pub made_dir: bool,
+    /// When it was last unmounted the remote had all of it: it may be replaced by a fresh one.
+    #[serde(default)]
+    pub spent: bool,
     /// The last thing that went wrong and was not repaired since.
     pub last_error: Option<String>,
     /// The last commit made from it.
@@ -51,6 +57,9 @@ pub struct WorkspaceRecord {
 pub struct SourceRecord {
     /// The URL or absolute path, without secrets.
     pub url: String,
+    /// The branch or tag that was asked for; None: the remote's own branch.
+    #[serde(default)]
+    pub asked: Option<String>,
     /// History is cut off after so many commits.
     pub depth: Option<u32>,
     /// The commit that was asked for by `--at`.

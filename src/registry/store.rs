@@ -147,7 +147,12 @@ impl Registry {
         if !path.is_dir() {
             return Err(RegistryError::NoSuchWorkspace(id.clone()));
         }
-        let _lease = Lease::acquire(&self.paths(id))?;
+        self.remove_held(id, &Lease::acquire(&self.paths(id))?)
+    }
+
+    /// The same, by the one who holds it.
+    pub fn remove_held(&self, id: &WorkspaceId, _lease: &Lease) -> Result<()> {
+        let path = self.paths(id).root().to_owned();
         let gone = self.root.join(format!("{GONE}{id}"));
         let named = self.disk.rename(&path, &gone);
         named

@@ -7,13 +7,15 @@ use crate::types::{Fh, Ino};
 use parking_lot::{Mutex, RwLock};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// An open file. All handles of an inode show the same bytes.
 pub(super) struct OpenFile {
     pub ino: Ino,
     /// Where the bytes were found last; believed only while the index still says so.
     pub content: Mutex<Option<Content>>,
+    /// Whether it was written through this handle.
+    pub wrote: AtomicBool,
 }
 
 /// An open directory.
@@ -33,11 +35,16 @@ enum Handle {
 pub(super) struct Handles {
     open: RwLock<HashMap<Fh, Handle>>,
     last: AtomicU64,
+    closed_after_write: AtomicU64,
 }
 
 impl Handles {
     pub fn open_file(&self, ino: Ino) -> Fh {
-        self.insert(Handle::File(Arc::new(OpenFile { ino, content: Mutex::new(None) })))
+        self.insert(Handle::File(Arc::new(OpenFile {
+            ino,
+            content: Mutex::new(None),
+            wrote: AtomicBool::new(false),
+        })))
     }
 
     pub fn open_dir(&self, ino: Ino) -> Fh {
@@ -61,9 +68,19 @@ impl Handles {
     /// Closes the handle; returns whose it was.
     pub fn close(&self, fh: Fh) -> Option<Ino> {
         self.open.write().remove(&fh).map(|handle| match handle {
-            Handle::File(file) => file.ino,
+            Handle::File(file) => {
+                if file.wrote.load(Ordering::Relaxed) {
+                    self.closed_after_write.fetch_add(1, Ordering::Relaxed);
+                }
+                file.ino
+            }
             Handle::Dir(dir) => dir.ino,
         })
+    }
+
+    /// How many files were closed that had been written.
+    pub fn closed_after_write(&self) -> u64 {
+        self.closed_after_write.load(Ordering::Relaxed)
     }
 
     pub fn len(&self) -> usize {

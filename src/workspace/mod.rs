@@ -103,6 +103,11 @@ impl Workspace {
         &self.config
     }
 
+    /// How many files were closed that had been written through that handle.
+    pub fn closed_after_write(&self) -> u64 {
+        self.handles.closed_after_write()
+    }
+
     /// What is kept in memory.
     pub fn counters(&self) -> Counters {
         Counters {

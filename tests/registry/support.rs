@@ -20,7 +20,12 @@ pub fn open(dir: &Path) -> Registry {
 pub fn record(id: WorkspaceId) -> WorkspaceRecord {
     WorkspaceRecord {
         id,
-        source: SourceRecord { url: "https://host/r.git".into(), depth: Some(1), at: None },
+        source: SourceRecord {
+            url: "https://host/r.git".into(),
+            asked: None,
+            depth: Some(1),
+            at: None,
+        },
         branch: Some("refs/heads/main".into()),
         base: Some(toft::types::Oid::from_hex(&[b'a'; 40]).unwrap()),
         view: ViewRecord { uid: 1, gid: 2, base_time_s: 3, read_only: false },
@@ -31,6 +36,8 @@ pub fn record(id: WorkspaceId) -> WorkspaceRecord {
         created_s: 5,
         status: Status::Creating,
         daemon: None,
+        made_dir: true,
+        spent: false,
         last_error: None,
         last_seal: None,
         last_push: None,

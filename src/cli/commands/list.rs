@@ -1,8 +1,7 @@
 use crate::cli::args::Global;
-use crate::cli::host::Host;
 use crate::cli::output;
 use crate::daemon::presence::Presence;
-use crate::daemon::{DaemonState, Failure, mountinfo};
+use crate::daemon::{DaemonState, Failure, Host, mountinfo};
 use crate::registry::{Milestone, Status, WorkspaceRecord};
 use clap::Args;
 use serde::Serialize;
@@ -37,7 +36,7 @@ struct Line {
 impl List {
     /// Prints them, oldest first.
     pub fn run(&self, global: &Global) -> Result<ExitCode, Failure> {
-        let host = Host::open(global)?;
+        let host = Host::open(global.directories())?;
         let mounts = mountinfo::read()?;
         let listing = host.registry.list()?;
         let mut workspaces = Vec::new();

@@ -1,7 +1,18 @@
 //! The commands, one a file: its arguments, what it does, what it prints.
 
+pub mod commit;
+pub mod daemon;
+pub mod diff;
 pub mod doctor;
+pub mod flush;
 pub mod list;
+pub mod log;
+pub mod mount;
+pub mod push;
+pub mod recover;
+pub mod rm;
+pub mod status;
+pub mod umount;
 pub mod version;
 
 use super::args::{Cli, Command};
@@ -12,8 +23,19 @@ use std::process::ExitCode;
 pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let global = &cli.global;
     match cli.command {
-        Command::Doctor(doctor) => doctor.run(global),
+        Command::Mount(mount) => mount.run(global),
+        Command::Umount(umount) => umount.run(global),
+        Command::Flush(flush) => flush.run(global),
+        Command::Commit(commit) => commit.run(global),
+        Command::Push(push) => push.run(global),
+        Command::Status(status) => status.run(global),
         Command::List(list) => list.run(global),
+        Command::Log(log) => log.run(global),
+        Command::Diff(diff) => diff.run(global),
+        Command::Rm(rm) => rm.run(global),
+        Command::Recover(recover) => recover.run(global),
+        Command::Doctor(doctor) => doctor.run(global),
         Command::Version(version) => version.run(global),
+        Command::Daemon(daemon) => daemon.run(global),
     }
 }

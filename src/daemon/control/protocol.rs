@@ -54,7 +54,7 @@ pub struct FlushRequest {
     /// The commit's message instead of a generated one.
     #[serde(default)]
     pub message: Option<String>,
-    /// Guards that may be overridden.
+    /// Words of the guards that are overridden.
     #[serde(default)]
     pub allow: Vec<String>,
     /// Seconds that the remote may take.

@@ -1,5 +1,6 @@
 use crate::types::{Fh, Ino};
 use crate::workspace::{FsError, Workspace};
+use std::sync::atomic::Ordering;
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,6 +68,7 @@ impl Workspace {
     /// Writes all of `bytes`.
     pub fn write(&self, fh: Fh, bytes: &[u8], offset: u64, mode: WriteMode) -> Result<(), FsError> {
         let file = self.handles.file(fh)?;
+        file.wrote.store(true, Ordering::Relaxed);
         {
             let _content = self.content_locks.lock(&[file.ino]);
             self.kill_suid_if(mode.kill_suid, file.ino)?;

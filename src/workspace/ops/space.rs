@@ -4,6 +4,7 @@ use crate::types::Fh;
 use crate::workspace::content::Content;
 use crate::workspace::{FsError, Workspace};
 use rustix::fs::SeekFrom;
+use std::sync::atomic::Ordering;
 
 /// What one call copies at most, so that it does not keep a request thread for long.
 const COPY_MAX: u64 = 64 << 20;
@@ -63,6 +64,7 @@ impl Workspace {
     ) -> Result<u64, FsError> {
         let ((source, from), (target, to)) = (from, to);
         let (source, target) = (self.handles.file(source)?, self.handles.file(target)?);
+        target.wrote.store(true, Ordering::Relaxed);
         let _content = self.content_locks.lock(&[source.ino, target.ino]);
         let content = self.content(source.ino, &source.content)?;
         let len = len.min(COPY_MAX).min(content.len()?.saturating_sub(from));

@@ -1,0 +1,108 @@
+//! Asks a workspace: its daemon where one serves it, the workspace itself where none does.
+
+use super::args::Global;
+use super::flush_output;
+use super::target::Target;
+use crate::daemon::control::{Client, ClientError, FlushRequest, Reply, Request};
+use crate::daemon::{Engine, Failure, Host, Kind};
+use crate::registry::WorkspaceRecord;
+use crate::sys::Cancel;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long a daemon that starts or ends is waited for.
+const BETWEEN: Duration = Duration::from_secs(30);
+/// How often it is looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long an answer that needs no network may take.
+const LOCAL: Duration = Duration::from_secs(120);
+/// How much longer than its own deadline a flush may take.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// Finds the workspace and asks it.
+pub fn target(target: &Target, request: &Request, global: &Global) -> Result<Reply, Failure> {
+    let host = Host::open(global.directories())?;
+    let record = target.find(&host)?;
+    workspace(&host, &record, request)
+}
+
+/// Asks for a flush and prints what became of it.
+pub fn flush(who: &Target, request: FlushRequest, global: &Global) -> Result<ExitCode, Failure> {
+    match target(who, &Request::Flush(request), global)? {
+        Reply::Flush(report) => Ok(flush_output::show(&report, global)),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Asks `record`'s workspace. A failure that it reports is an error here.
+pub fn workspace(
+    host: &Host,
+    record: &WorkspaceRecord,
+    request: &Request,
+) -> Result<Reply, Failure> {
+    let reply = match client(host, record)? {
+        Some(client) => client.call(request, deadline(request))?,
+        None => Engine::open(host, &record.id)?.handle(request),
+    };
+    match reply {
+        Reply::Failed(failure) => Err(failure),
+        reply => Ok(reply),
+    }
+}
+
+/// The daemon that serves `record`; None when nobody holds the workspace.
+pub fn client(host: &Host, record: &WorkspaceRecord) -> Result<Option<Client>, Failure> {
+    let cancel = Cancel::new().map_err(Failure::io("cannot wait"))?;
+    let give_up = host.clock.monotonic() + BETWEEN;
+    loop {
+        match Client::connect(&host.socket(&record.id)) {
+            Ok(client) => return Ok(Some(client)),
+            // It may be about to listen, or about to let go.
+            Err(ClientError::NoDaemon) if host.registry.holder(&record.id)?.is_none() => {
+                return Ok(None);
+            }
+            Err(ClientError::NoDaemon) if host.clock.monotonic() < give_up => {}
+            Err(error) => {
+                let fix = format!(
+                    "see toft status, and {}",
+                    host.registry.paths(&record.id).log().display()
+                );
+                return Err(Failure::from(error).fix(fix));
+            }
+        }
+        cancel.wait(LOOK);
+    }
+}
+
+fn deadline(request: &Request) -> Option<Duration> {
+    match request {
+        Request::Status | Request::Diff | Request::Log(_) => Some(LOCAL),
+        Request::Flush(flush) => {
+            flush.timeout_s.map(|seconds| Duration::from_secs(seconds) + GRACE)
+        }
+        Request::Umount(umount) => {
+            umount.flush.timeout_s.map(|seconds| Duration::from_secs(seconds) + GRACE)
+        }
+    }
+}
+
+/// Waits until nobody holds the workspace.
+pub fn wait_until_free(host: &Host, record: &WorkspaceRecord) -> Result<(), Failure> {
+    let cancel = Cancel::new().map_err(Failure::io("cannot wait"))?;
+    let give_up = host.clock.monotonic() + BETWEEN;
+    while host.registry.holder(&record.id)?.is_some() {
+        if host.clock.monotonic() > give_up {
+            return Err(Failure::new(Kind::Held, "the daemon does not let go of the workspace"));
+        }
+        cancel.wait(LOOK);
+    }
+    Ok(())
+}
+
+/// An answer to another question.
+pub fn unexpected(reply: &Reply) -> Failure {
+    match reply {
+        Reply::Failed(failure) => failure.clone(),
+        _ => Failure::new(Kind::DaemonGone, "the daemon answered another question"),
+    }
+}

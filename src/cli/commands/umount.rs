@@ -1,0 +1,101 @@
+use crate::cli::args::Global;
+use crate::cli::seal_args::SealArgs;
+use crate::cli::target::Target;
+use crate::cli::{ask, flush_output};
+use crate::daemon::control::{Reply, Request, UmountRequest};
+use crate::daemon::presence::Presence;
+use crate::daemon::{Engine, Failure, FlushReport, Host, Kind, detach_dead, mountinfo};
+use crate::registry::WorkspaceRecord;
+use clap::Args;
+use std::process::ExitCode;
+
+/// Commit what changed, push it, and unmount
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The order is: commit (a guard may refuse: still mounted, 79), push (what cannot be pushed now is
+queued: 76), unmount (busy: says who, still mounted). A workspace of which the remote has everything
+is removed from this host afterwards; ignored files, a stash or other branches keep it (see toft list).
+
+Examples:
+  toft umount widgets -m 'Say more'
+  cd widgets; toft umount .            # from inside: leave the folder first, or it is busy
+  toft umount w-7f3k2m9x1q --no-push")]
+pub struct Umount {
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    seal: SealArgs,
+    /// Commit, but leave the push to the queue
+    #[arg(long)]
+    no_push: bool,
+    /// Keep the workspace on this host, even when the remote has all of it
+    #[arg(long)]
+    keep: bool,
+    /// Throw away what is not on the remote, and the workspace: no commit, no push
+    #[arg(long, conflicts_with_all = ["message", "allow", "keep", "no_push"])]
+    discard: bool,
+    /// Wait no longer than so many seconds for the remote (124: queued), then unmount all the same
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+}
+
+impl Umount {
+    /// Unmounts.
+    pub fn run(&self, global: &Global) -> Result<ExitCode, Failure> {
+        let host = Host::open(global.directories())?;
+        let record = self.target.find(&host)?;
+        let report = match ask::client(&host, &record)? {
+            Some(client) => {
+                let reply = client.call(&Request::Umount(self.request()), None)?;
+                self.after(&host, &record, reply)?
+            }
+            None => self.without_daemon(&host, &record)?,
+        };
+        Ok(flush_output::show(&report, global))
+    }
+
+    fn request(&self) -> UmountRequest {
+        let mut flush = self.seal.request(!self.no_push, self.timeout);
+        flush.seal = !self.discard;
+        flush.push &= !self.discard;
+        UmountRequest { flush, keep: self.keep, discard: self.discard }
+    }
+
+    /// Believes the kernel, not the reply.
+    fn after(
+        &self,
+        host: &Host,
+        record: &WorkspaceRecord,
+        reply: Reply,
+    ) -> Result<FlushReport, Failure> {
+        let report = match reply {
+            Reply::Flush(report) => *report,
+            other => return Err(ask::unexpected(&other)),
+        };
+        if report.unmounted == Some(true) {
+            ask::wait_until_free(host, record)?;
+            let mounts = mountinfo::read()?;
+            if mountinfo::ours_at(&mounts, &record.dir).is_some() {
+                let what = format!("{} is still mounted", record.dir.display());
+                return Err(Failure::new(Kind::Busy, what).fix("try again"));
+            }
+        }
+        Ok(report)
+    }
+
+    /// The daemon is gone: takes the dead mount away, then recovers the workspace.
+    fn without_daemon(
+        &self,
+        host: &Host,
+        record: &WorkspaceRecord,
+    ) -> Result<FlushReport, Failure> {
+        let presence = Presence::of(record, &host.registry, &mountinfo::read()?)?;
+        if presence.mount.is_none() && !self.discard {
+            let what = format!("{} is not mounted", record.id);
+            return Err(Failure::new(Kind::NoSuchWorkspace, what)
+                .fix(format!("toft flush {0}, or toft rm {0}", record.id)));
+        }
+        detach_dead(&presence)?;
+        Ok(Engine::open(host, &record.id)?.recover(&self.request()))
+    }
+}

@@ -1,0 +1,416 @@
+//! The front of `toft mount`: checks, the workspace to mount, the daemon, the look through the
+//! kernel.
+
+use super::args::Global;
+use super::ask;
+use super::mountpoint::{self, Surroundings};
+use super::options::Options;
+use crate::daemon::create::{Wish, create};
+use crate::daemon::mountinfo::{self, Mount};
+use crate::daemon::presence::Presence;
+use crate::daemon::serve::{ServeRequest, serve};
+use crate::daemon::spawn::{self, Ready};
+use crate::daemon::{DaemonState, Failure, FlushReport, Host, Kind, detach_dead, fuse_access};
+use crate::registry::{FlushPolicy, WorkspaceRecord};
+use crate::store::Source;
+use crate::types::WorkspaceId;
+use serde::Serialize;
+use std::io::IsTerminal;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// How long the daemon may take to open the workspace and to mount it.
+const READY: Duration = Duration::from_secs(120);
+/// How long the first look through the kernel may take.
+const LOOK: Duration = Duration::from_secs(20);
+
+/// What was asked for.
+pub struct Plan {
+    /// Where it comes from; None with a workspace.
+    pub source: Option<String>,
+    /// Where to.
+    pub dir: Option<PathBuf>,
+    /// How.
+    pub options: Options,
+    /// Device and inode number of the folder that the mount helper checked.
+    pub checked_dir: Option<(u64, u64)>,
+}
+
+/// A workspace that is mounted.
+#[derive(Debug, Serialize)]
+pub struct Mounted {
+    schema: &'static str,
+    /// `w-…`
+    pub workspace: String,
+    /// The mount point.
+    pub dir: String,
+    /// Where it comes from.
+    pub url: String,
+    /// Short name.
+    pub branch: Option<String>,
+    /// The commit below.
+    pub base: Option<String>,
+    /// Nothing can be changed.
+    pub read_only: bool,
+    /// It was there before.
+    pub resumed: bool,
+    /// It was mounted before; nothing was done.
+    pub already: bool,
+    /// The daemon.
+    pub pid: Option<u32>,
+}
+
+/// The workspace to mount, and whether it was there before.
+struct Chosen {
+    record: WorkspaceRecord,
+    resumed: bool,
+}
+
+impl Plan {
+    /// Mounts and tells `show`. In the foreground it serves as well, and gives the last report.
+    pub fn mount(
+        self,
+        global: &Global,
+        foreground: bool,
+        show: impl Fn(&Mounted),
+    ) -> Result<Option<FlushReport>, Failure> {
+        fuse_access::check()?;
+        let mut directories = global.directories();
+        directories = directories.or(self.options.directories());
+        let host = Host::open(directories)?;
+        let source = self.source.as_deref().map(parse_source).transpose()?;
+        let dir = self.resolved_dir(&host, source.as_ref())?;
+        self.refuse_swapped(&dir)?;
+        if let Some(mounted) = self.existing(&host, &dir, source.as_ref())? {
+            show(&mounted);
+            return Ok(None);
+        }
+        let chosen = self.choose(&host, &dir, source.as_ref(), global)?;
+        let request = self.serve_request(&host, &chosen.record);
+        if foreground {
+            let ready = |ready: &Ready| {
+                let Ready::Mounted { pid } = ready else { return Ok(()) };
+                show(&chosen.mounted(false, Some(*pid)));
+                Ok(())
+            };
+            return serve(&request, ready).map(Some).inspect_err(|_| undo_dir(&chosen.record));
+        }
+        let pid =
+            start(&host, &request, &chosen.record).inspect_err(|_| undo_dir(&chosen.record))?;
+        show(&chosen.mounted(false, Some(pid)));
+        Ok(None)
+    }
+
+    fn resolved_dir(&self, host: &Host, source: Option<&Source>) -> Result<PathBuf, Failure> {
+        let no_dir = || Failure::new(Kind::Usage, "name the folder to mount at");
+        match (&self.dir, &self.options.workspace, source) {
+            (Some(dir), ..) => mountpoint::resolve(dir),
+            (None, Some(id), _) => Ok(load(host, id)?.dir),
+            (None, None, Some(source)) => {
+                let name = mountpoint::default_dir(&source.url).ok_or_else(no_dir)?;
+                mountpoint::resolve(Path::new(name))
+            }
+            (None, None, None) => Err(no_dir()),
+        }
+    }
+
+    /// The mount helper checked one folder; another one may stand there now.
+    fn refuse_swapped(&self, dir: &Path) -> Result<(), Failure> {
+        let Some(checked) = self.checked_dir else { return Ok(()) };
+        let now = std::fs::symlink_metadata(dir).map(|meta| (meta.dev(), meta.ino()));
+        if now.is_ok_and(|now| now == checked) {
+            return Ok(());
+        }
+        let what = format!("{} was replaced while it was being mounted", dir.display());
+        Err(Failure::new(Kind::DirUnusable, what))
+    }
+
+    /// The mount that is there already: the one asked for, or an error.
+    fn existing(
+        &self,
+        host: &Host,
+        dir: &Path,
+        source: Option<&Source>,
+    ) -> Result<Option<Mounted>, Failure> {
+        let mounts = mountinfo::read()?;
+        let Some(mount) = mountinfo::ours_at(&mounts, dir) else { return Ok(None) };
+        for record in host.registry.list()?.workspaces {
+            if record.dir != dir {
+                continue;
+            }
+            let presence = Presence::of(&record, &host.registry, &mounts)?;
+            match presence.state(&record) {
+                DaemonState::Ok if presence.mount.is_none() => {}
+                DaemonState::Ok if self.means(&record, source) => {
+                    let pid = presence.holder.map(|holder| holder.pid).filter(|pid| *pid != 0);
+                    let chosen = Chosen { record, resumed: true };
+                    return Ok(Some(chosen.mounted(true, pid)));
+                }
+                DaemonState::Ok => return Err(taken(dir, &record.source.url, record.id.as_str())),
+                DaemonState::Dead if detach_dead(&presence)? => return Ok(None),
+                _ => {}
+            }
+        }
+        Err(taken(dir, &mount.source.to_string_lossy(), "of another user or state directory"))
+    }
+
+    /// Whether `record` is what was asked for.
+    fn means(&self, record: &WorkspaceRecord, source: Option<&Source>) -> bool {
+        if let Some(id) = &self.options.workspace {
+            return record.id.as_str() == id;
+        }
+        let Some(source) = source else { return false };
+        let same_branch = match &self.options.new_branch {
+            Some(new) => record.branch.as_deref() == Some(&*format!("refs/heads/{new}")),
+            None => record.source.asked.as_deref() == self.wanted_branch(source),
+        };
+        let same_commit = match (&self.options.at, record.source.at) {
+            (Some(at), Some(oid)) => oid.to_string().starts_with(at.as_str()),
+            (None, None) => true,
+            _ => false,
+        };
+        record.source.url == source.url
+            && same_branch
+            && same_commit
+            && record.source.depth == self.options.depth
+    }
+
+    fn wanted_branch<'a>(&'a self, source: &'a Source) -> Option<&'a str> {
+        self.options.branch.as_deref().or(source.reference.as_deref())
+    }
+
+    /// Finds the workspace to go on with, or makes one.
+    fn choose(
+        &self,
+        host: &Host,
+        dir: &Path,
+        source: Option<&Source>,
+        global: &Global,
+    ) -> Result<Chosen, Failure> {
+        let record = match &self.options.workspace {
+            Some(id) => Some(load(host, id)?),
+            None => self.left_here(host, dir, source)?,
+        };
+        match record {
+            Some(record) if self.options.workspace.is_none() && record.spent => {
+                let made = self.make(host, dir, source, global)?;
+                // The remote has all of it, and somebody may look at it: then it stays.
+                if let Err(error) = host.registry.remove(&record.id) {
+                    tracing::debug!(%error, id = %record.id, "an old workspace stays");
+                }
+                Ok(Chosen { record: made, resumed: false })
+            }
+            Some(record) => self.resume(host, record, dir, source),
+            None => {
+                let record = self.make(host, dir, source, global)?;
+                Ok(Chosen { record, resumed: false })
+            }
+        }
+    }
+
+    /// The newest workspace of the same source, branch and folder.
+    fn left_here(
+        &self,
+        host: &Host,
+        dir: &Path,
+        source: Option<&Source>,
+    ) -> Result<Option<WorkspaceRecord>, Failure> {
+        let all = host.registry.list()?.workspaces.into_iter();
+        Ok(all.filter(|record| record.dir == dir && self.means(record, source)).next_back())
+    }
+
+    fn resume(
+        &self,
+        host: &Host,
+        record: WorkspaceRecord,
+        dir: &Path,
+        source: Option<&Source>,
+    ) -> Result<Chosen, Failure> {
+        if source.is_some_and(|source| source.url != record.source.url) {
+            let what = format!("{} comes from {}", record.id, record.source.url);
+            return Err(Failure::new(Kind::Usage, what).fix("leave the source out"));
+        }
+        // A daemon that is finishing lets go in a moment; one that serves does not.
+        let mounts = mountinfo::read()?;
+        let presence = Presence::of(&record, &host.registry, &mounts)?;
+        if presence.holder.is_some() && presence.mount.is_some() {
+            return Err(held(&record, &presence));
+        }
+        ask::wait_until_free(host, &record).map_err(|_| held(&record, &presence))?;
+        detach_dead(&presence)?;
+        let missing = check_dir(host, dir, None)?;
+        make_dir(dir, missing)?;
+        let flush_on = self.flush_policy()?;
+        let record = host.registry.update(&record.id, |record| {
+            record.made_dir = missing || (record.made_dir && record.dir == dir);
+            record.dir = dir.to_owned();
+            record.flush_on = flush_on.unwrap_or(record.flush_on);
+            if self.options.credential.is_some() {
+                record.credential.clone_from(&self.options.credential);
+            }
+        })?;
+        Ok(Chosen { record, resumed: true })
+    }
+
+    fn make(
+        &self,
+        host: &Host,
+        dir: &Path,
+        source: Option<&Source>,
+        global: &Global,
+    ) -> Result<WorkspaceRecord, Failure> {
+        let source = source.ok_or_else(|| Failure::new(Kind::Usage, "name the source to mount"))?;
+        let missing = check_dir(host, dir, local_source(source))?;
+        let interactive = std::io::stderr().is_terminal() && !global.quiet && !global.json;
+        let wish = Wish {
+            url: source.url.clone(),
+            branch: self.wanted_branch(source).map(str::to_owned),
+            new_branch: self.options.new_branch.clone(),
+            at: self.options.at.clone(),
+            read_only: self.options.ro,
+            depth: self.options.depth,
+            credential: self.options.credential.clone(),
+            offline: self.options.offline,
+            flush_on: self.flush_policy()?.unwrap_or_default(),
+            uid: self.options.uid.unwrap_or(rustix::process::geteuid().as_raw()),
+            gid: self.options.gid.unwrap_or(rustix::process::getegid().as_raw()),
+            dir: dir.to_owned(),
+            made_dir: missing,
+            interactive,
+        };
+        let record = create(host, &wish)?;
+        make_dir(dir, missing)?;
+        Ok(record)
+    }
+
+    fn flush_policy(&self) -> Result<Option<FlushPolicy>, Failure> {
+        let policy = self.options.flush_on.as_deref().map(str::parse::<FlushPolicy>).transpose();
+        policy.map_err(|why| Failure::new(Kind::Usage, format!("--flush-on: {why}")))
+    }
+
+    fn serve_request(&self, host: &Host, record: &WorkspaceRecord) -> ServeRequest {
+        ServeRequest {
+            state: host.directories.state.clone(),
+            cache: host.directories.cache.clone(),
+            runtime: host.directories.runtime.clone(),
+            workspace: record.id.clone(),
+            allow_other: self.options.allow_other || self.options.allow_root,
+        }
+    }
+}
+
+impl Chosen {
+    fn mounted(&self, already: bool, pid: Option<u32>) -> Mounted {
+        let record = &self.record;
+        let short = |name: &String| name.trim_start_matches("refs/heads/").to_owned();
+        Mounted {
+            schema: "toft.mount/1",
+            workspace: record.id.to_string(),
+            dir: record.dir.display().to_string(),
+            url: record.source.url.clone(),
+            branch: record.branch.as_ref().map(short),
+            base: record.base.map(|oid| oid.to_string()),
+            read_only: record.view.read_only,
+            resumed: self.resumed,
+            already,
+            pid,
+        }
+    }
+}
+
+fn parse_source(text: &str) -> Result<Source, Failure> {
+    let here = std::env::current_dir().map_err(Failure::io("cannot tell where we are"))?;
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    Ok(Source::parse(text, &here, home.as_deref())?)
+}
+
+/// The source's folder on this host, if it is one.
+fn local_source(source: &Source) -> Option<PathBuf> {
+    let path = source.url.strip_prefix("file://").unwrap_or(&source.url);
+    Path::new(path).is_absolute().then(|| std::fs::canonicalize(path).ok()).flatten()
+}
+
+fn load(host: &Host, id: &str) -> Result<WorkspaceRecord, Failure> {
+    let id = WorkspaceId::parse(id)
+        .ok_or_else(|| Failure::new(Kind::Usage, format!("'{id}' is no workspace id")))?;
+    Ok(host.registry.load(&id)?)
+}
+
+/// Checks the folder; true when it has to be made.
+fn check_dir(host: &Host, dir: &Path, source: Option<PathBuf>) -> Result<bool, Failure> {
+    let mounts: Vec<Mount> = mountinfo::read()?;
+    let places = &host.directories;
+    let real = [&places.state, &places.cache, &places.runtime]
+        .map(|path| std::fs::canonicalize(path).unwrap_or_else(|_| path.clone()));
+    let around = Surroundings {
+        mounts: &mounts,
+        source: source.as_deref(),
+        ours: [&real[0], &real[1], &real[2]],
+    };
+    Ok(mountpoint::check(dir, &around)?.missing)
+}
+
+fn make_dir(dir: &Path, missing: bool) -> Result<(), Failure> {
+    if !missing {
+        return Ok(());
+    }
+    std::fs::create_dir_all(dir)
+        .map_err(Failure::io(format!("cannot make the folder {}", dir.display())))
+}
+
+/// Nothing was mounted: a folder that we made is in the way.
+fn undo_dir(record: &WorkspaceRecord) {
+    if record.made_dir {
+        let _ = std::fs::remove_dir(&record.dir);
+    }
+}
+
+fn taken(dir: &Path, by: &str, whose: &str) -> Failure {
+    let what = format!("{} is a toft mount already", dir.display());
+    Failure::new(Kind::AlreadyMounted, what)
+        .cause(format!("of {by} ({whose})"))
+        .fix(format!("toft umount {}, or choose another folder", dir.display()))
+}
+
+fn held(record: &WorkspaceRecord, presence: &Presence) -> Failure {
+    let pid = presence.holder.as_ref().map_or(0, |holder| holder.pid);
+    let what = format!("{} is mounted already", record.id);
+    Failure::new(Kind::Held, what)
+        .cause(format!("process {pid} serves it at {}", record.dir.display()))
+        .fix(format!("toft umount {}", record.id))
+}
+
+/// Starts the daemon; returns when the mount answers through the kernel.
+fn start(host: &Host, request: &ServeRequest, record: &WorkspaceRecord) -> Result<u32, Failure> {
+    let json = serde_json::to_vec(request)
+        .map_err(|error| Failure::new(Kind::System, "cannot start the daemon").cause(error))?;
+    let log = host.registry.paths(&record.id).log();
+    match spawn::start(&["daemon", "--workspace", record.id.as_str()], &json, &log, READY)? {
+        Ready::Mounted { pid } => look(&record.dir).map(|()| pid),
+        Ready::Failed(failure) => Err(failure),
+    }
+}
+
+/// One stat through the kernel: the root of the mount has inode 1.
+fn look(dir: &Path) -> Result<(), Failure> {
+    let (sender, seen) = mpsc::channel();
+    let path = dir.to_owned();
+    // On a thread of its own: a mount that does not answer would keep us for ever.
+    let look = move || {
+        let _ = sender.send(std::fs::metadata(&path));
+    };
+    std::thread::Builder::new().spawn(look).map_err(Failure::io("cannot start a thread"))?;
+    let what = || format!("{} does not answer through the kernel", dir.display());
+    match seen.recv_timeout(LOOK) {
+        Ok(Ok(meta)) if meta.ino() == 1 => Ok(()),
+        Ok(Ok(_)) => {
+            let fix = "the daemon may run in another mount namespace; toft umount it there";
+            Err(Failure::new(Kind::System, format!("{} does not show the mount", dir.display()))
+                .fix(fix))
+        }
+        Ok(Err(error)) => Err(Failure::io(what())(error)),
+        Err(_) => Err(Failure::new(Kind::Deadline, what()).fix("toft status, then toft recover")),
+    }
+}

@@ -1,0 +1,174 @@
+//! One workspace, opened under its lease: everything that can be done with it, mounted or not.
+//!
+//! A daemon serves an engine; a command on a workspace that nobody serves opens one for itself.
+//! Lock: `flushing` is held for a whole flush, network included; no file operation waits for it.
+
+mod absorb;
+mod gitdir;
+mod history;
+mod holdings;
+mod mount;
+mod open;
+mod push;
+mod rest;
+mod seal;
+mod status;
+
+pub(super) use open::view_config;
+
+use super::control::{FlushRequest, Reply, Request};
+use super::failure::{Failure, Kind};
+use super::host::Host;
+use super::policy::{Activity, Scheduler};
+use super::report::FlushReport;
+use crate::base::Base;
+use crate::commit::Sealer;
+use crate::fuse::Notifier;
+use crate::git::Repo;
+use crate::overlay::Overlay;
+use crate::registry::{FlushPolicy, Lease, WorkspacePaths, WorkspaceRecord};
+use crate::sync::{Outbox, Pusher, RefPushed, RetryLoop};
+use crate::sys::Cancel;
+use crate::types::WorkspaceId;
+use crate::workspace::Workspace;
+use parking_lot::Mutex;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// An opened workspace.
+pub struct Engine {
+    host: Host,
+    record: WorkspaceRecord,
+    paths: WorkspacePaths,
+    repo: Repo,
+    base: Arc<Base>,
+    overlay: Arc<Overlay>,
+    sealer: Sealer,
+    outbox: Arc<Outbox>,
+    pusher: Arc<Pusher>,
+    /// Held for a whole flush.
+    flushing: Mutex<()>,
+    /// Ends a push that runs.
+    hurry: Cancel,
+    workspace: Arc<Workspace>,
+    /// Tells the kernel, once it is mounted.
+    notifier: OnceLock<Notifier>,
+    lease: Lease,
+}
+
+/// What comes after a flush.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// More work: what the remote had meanwhile is brought into the view.
+    Stay,
+    /// The end of the mount.
+    Leave,
+}
+
+impl Engine {
+    /// Which workspace.
+    pub fn id(&self) -> &WorkspaceId {
+        &self.record.id
+    }
+
+    /// Its mount point.
+    pub fn dir(&self) -> &Path {
+        &self.record.dir
+    }
+
+    /// When it flushes by itself.
+    pub fn flush_policy(&self) -> FlushPolicy {
+        self.record.flush_on
+    }
+
+    /// Answers everything that needs no mount.
+    pub fn handle(&self, request: &Request) -> Reply {
+        let answer = match request {
+            Request::Status => self.status().map(|status| Reply::Status(Box::new(status))),
+            Request::Diff => self.diff().map(Reply::Diff),
+            Request::Log(log) => self.log(log.limit).map(Reply::Log),
+            Request::Flush(request) => {
+                let mut report = FlushReport::new(self.id(), self.dir());
+                self.flush(request, Then::Stay, &mut report);
+                Ok(Reply::Flush(Box::new(report)))
+            }
+            Request::Umount(_) => Err(Failure::new(Kind::NoSuchWorkspace, "it is not mounted")),
+        };
+        answer.unwrap_or_else(Reply::Failed)
+    }
+
+    /// Takes everything acked so far as far as `request` says. What fails is in the report.
+    pub fn flush(&self, request: &FlushRequest, then: Then, report: &mut FlushReport) {
+        let _one_at_a_time = self.flushing.lock();
+        if let Err(failure) = self.try_flush(request, then, report) {
+            let kind = failure.kind.slug();
+            tracing::warn!(%kind, cause = ?failure.cause, "the flush did not come all the way: {failure}");
+            report.failure = Some(failure);
+        }
+        self.note(report);
+    }
+
+    fn try_flush(
+        &self,
+        request: &FlushRequest,
+        then: Then,
+        report: &mut FlushReport,
+    ) -> Result<(), Failure> {
+        if self.record.view.read_only {
+            return Ok(());
+        }
+        let cut = request.seal.then(|| self.seal(request, report)).transpose()?;
+        let pushed = if request.push { self.push(request, cut.as_ref(), report) } else { Ok(()) };
+        if let (Some(cut), Then::Stay) = (&cut, then) {
+            self.absorb(cut);
+        }
+        pushed
+    }
+
+    /// Ends a push that runs; what it carries stays queued.
+    pub fn hurry(&self) {
+        self.hurry.cancel();
+    }
+
+    /// Monotonic time.
+    pub fn now(&self) -> Duration {
+        self.host.clock.monotonic()
+    }
+
+    /// Grows with every change of the files.
+    pub fn changes(&self) -> u64 {
+        self.overlay.changes()
+    }
+
+    /// What the policy looks at.
+    pub fn activity(&self) -> Activity {
+        Activity { changes: self.changes(), closes: self.workspace.closed_after_write() }
+    }
+
+    /// Makes durable what is not yet, and keeps the journal short.
+    pub fn keep_house(&self) {
+        if self.overlay.unsynced_bytes() == 0 {
+            return;
+        }
+        // After a failure the overlay is read-only and says so in every status.
+        if let Err(error) = self.overlay.sync().and_then(|()| self.overlay.trim()) {
+            tracing::error!(%error, "the workspace could not be synced");
+        }
+    }
+
+    /// Pushes that failed are tried again from now on, until the result is dropped.
+    pub fn retry_pushes(&self) -> Result<RetryLoop, Failure> {
+        let report = |pushed: &RefPushed| {
+            tracing::info!(refname = %pushed.refname, outcome = ?pushed.outcome, "tried again");
+        };
+        RetryLoop::start(self.pusher.clone(), report).map_err(Failure::io("cannot start a thread"))
+    }
+
+    /// The policy of this workspace, from now on.
+    pub fn scheduler(&self) -> Scheduler {
+        // What an earlier session left is not flushed yet, for all that is known.
+        let dirty = self.overlay.read().len() > 1;
+        Scheduler::new(self.flush_policy(), self.activity(), dirty, self.now())
+    }
+}

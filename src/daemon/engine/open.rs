@@ -1,0 +1,89 @@
+//! Opening a workspace: under its lease, with what a crash left put right.
+
+use super::Engine;
+use crate::base::Base;
+use crate::commit::Sealer;
+use crate::daemon::failure::{Failure, Kind};
+use crate::daemon::host::Host;
+use crate::git::{Credential, Repo};
+use crate::overlay::Overlay;
+use crate::registry::{Lease, Status, WorkspacePaths, WorkspaceRecord};
+use crate::sync::{Outbox, Pusher, Target};
+use crate::sys::Cancel;
+use crate::types::{Timespec, WorkspaceId};
+use crate::workspace::{ViewConfig, Workspace};
+use parking_lot::Mutex;
+use std::sync::{Arc, OnceLock};
+
+impl Engine {
+    /// Opens the workspace; refused ([`Kind::Held`]) while anybody else has it.
+    pub fn open(host: &Host, id: &WorkspaceId) -> Result<Self, Failure> {
+        let paths = host.registry.paths(id);
+        let record = host.registry.load(id)?;
+        let lease = Lease::acquire(&paths)?;
+        if record.status == Status::Creating {
+            let what = format!("{id} was never finished");
+            return Err(Failure::new(Kind::Corrupt, what).fix(format!("toft rm --discard {id}")));
+        }
+        let repo = Repo::open(&paths.gitdir())?;
+        let base = Arc::new(Base::new(repo.clone(), paths.root().to_owned()));
+        let (overlay, recovered) = Overlay::open(paths.root(), host.disk.clone())?;
+        let overlay = Arc::new(overlay);
+        let workspace = Arc::new(Workspace::new(
+            overlay.clone(),
+            base.clone(),
+            host.clock.clone(),
+            view_config(&record, &paths),
+        ));
+        tracing::debug!(?recovered, workspace = %id, "opened");
+        let credential = record.credential.as_deref().map(Credential::parse).transpose()?;
+        let outbox = Arc::new(Outbox::open(&paths.outbox(), host.disk.clone())?);
+        let target = Target {
+            repo: repo.clone(),
+            url: record.source.url.clone(),
+            credential,
+            workspace: id.clone(),
+            disk: host.disk.clone(),
+            clock: host.clock.clone(),
+        };
+        let (disk, clock) = (host.disk.clone(), host.clock.clone());
+        let sealer = Sealer::new(base.clone(), disk, clock, record.dir.clone());
+        Ok(Self {
+            host: host.clone(),
+            record,
+            paths,
+            repo,
+            base,
+            overlay,
+            sealer,
+            pusher: Arc::new(Pusher::new(target, outbox.clone())),
+            outbox,
+            flushing: Mutex::new(()),
+            hurry: Cancel::new().map_err(Failure::io("cannot wait"))?,
+            workspace,
+            notifier: OnceLock::new(),
+            lease,
+        })
+    }
+}
+
+/// How the workspace shows; making one takes the same as opening it.
+pub(in crate::daemon) fn view_config(
+    record: &WorkspaceRecord,
+    paths: &WorkspacePaths,
+) -> ViewConfig {
+    ViewConfig {
+        uid: record.view.uid,
+        gid: record.view.gid,
+        base_time: Timespec::from_sec(record.view.base_time_s),
+        gitfile: gitfile(&paths.gitdir()),
+        read_only: record.view.read_only,
+        state_dir: paths.root().to_owned(),
+    }
+}
+
+/// What the file `.git` at the root of the mount says.
+fn gitfile(gitdir: &std::path::Path) -> Vec<u8> {
+    use std::os::unix::ffi::OsStrExt;
+    [b"gitdir: ", gitdir.as_os_str().as_bytes(), b"\n"].concat()
+}
