@@ -1,7 +1,6 @@
 use crate::git::GitError;
-use crate::types::Oid;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Result of this room.
 pub type Result<T, E = DotgitError> = std::result::Result<T, E>;
@@ -25,11 +24,9 @@ pub enum DotgitError {
         /// What is wrong with it.
         why: IndexError,
     },
-    /// More files than an index is made for in advance.
-    #[error("tree {tree} holds more than {limit} files")]
+    /// More files than an index is made for.
+    #[error("the commit holds more than {limit} files or folders")]
     TooLarge {
-        /// The tree.
-        tree: Oid,
         /// The limit.
         limit: usize,
     },
@@ -59,4 +56,10 @@ pub enum IndexError {
     /// Split and sparse indexes.
     #[error("the index uses '{0}', which toft does not read")]
     Unsupported(String),
+}
+
+impl DotgitError {
+    pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+        move |source| Self::Io { path: path.to_owned(), source }
+    }
 }

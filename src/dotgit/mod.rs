@@ -7,7 +7,21 @@
 //! replaced under `index.lock` only, as git does; a file of the cached index is never written to.
 //! A crash leaves: the old index or the new one, and a lock that is known to be ours.
 
+mod cached;
 mod error;
+mod follow;
 pub mod index;
+mod layout;
+mod lock;
+mod prefill;
+mod state;
+mod walk;
 
+pub use cached::{Installed, install_index};
 pub use error::{DotgitError, IndexError, Result};
+pub use follow::{Files, after_seal};
+pub use layout::{GitdirSpec, create, gitfile, set_tracking};
+pub use lock::{IndexLock, release_abandoned};
+pub use prefill::{BaseStat, Prefilled, prefill};
+pub use state::{Operation, Tracked, in_progress, read_index, tracked};
+pub use walk::{FILES_MAX, Hidden};

@@ -2,5 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic")]
 
+mod follow;
 mod index;
+mod layout;
+mod lock;
+mod prefill;
+mod state;
 mod support;

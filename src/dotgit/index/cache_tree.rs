@@ -19,11 +19,6 @@ pub struct CacheTree {
 }
 
 impl CacheTree {
-    /// The directory `name` in this one.
-    pub fn child(&self, name: &[u8]) -> Option<&CacheTree> {
-        self.children.iter().find(|child| child.name == name)
-    }
-
     /// Puts the children into the order in which git keeps them: by length, then by bytes.
     pub fn sort(&mut self) {
         self.children.sort_by(|a, b| (a.name.len(), &a.name).cmp(&(b.name.len(), &b.name)));

@@ -31,6 +31,22 @@ pub struct Entry {
     pub stat: Stat,
 }
 
+impl Entry {
+    /// Without flags and stat data.
+    pub fn new(path: &[u8], mode: TreeMode, oid: Oid) -> Self {
+        Self {
+            path: path.to_vec(),
+            mode,
+            oid,
+            stage: 0,
+            assume_valid: false,
+            skip_worktree: false,
+            intent_to_add: false,
+            stat: Stat::default(),
+        }
+    }
+}
+
 /// The stat data of an entry, cut to 32 bits as git cuts it. All zero: not known, git looks itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stat {

@@ -1,0 +1,97 @@
+//! The index after toft moved HEAD: what HEAD holds, with the stat data of the files that are there.
+
+use super::Result;
+use super::index::{self, CacheTree, Entry, FileStat, Index, Stat};
+use super::lock::IndexLock;
+use super::state::{IndexMark, read_index};
+use super::walk::{Leaves, walk};
+use crate::git::Repo;
+use crate::types::{Ino, Oid, Timespec, TreeMode};
+use std::collections::HashMap;
+
+/// The files that a commit was made from, or that were made from a commit.
+pub struct Files<'a> {
+    /// What the mount showed of a path at that moment; None when that is not known. Asked for the
+    /// paths only that the index does not have as the commit has them.
+    pub stat: &'a dyn Fn(&[u8]) -> Option<FileStat>,
+    /// That moment. What was written in its second, or later, git compares by content: a change of
+    /// the next moment need not show in size or time (racy-git).
+    pub at: Timespec,
+}
+
+/// Makes the index equal to the tree of `commit`, if HEAD is there; false: HEAD is elsewhere, and the
+/// index is left to whoever moved it. What was staged and is not in `commit` is in the files.
+pub fn after_seal(lock: IndexLock, repo: &Repo, commit: Oid, files: &Files<'_>) -> Result<bool> {
+    if repo.head()?.tip() != Some(commit) {
+        return Ok(false);
+    }
+    let tree = repo.commit(commit)?.tree;
+    let gitdir = lock.gitdir().to_owned();
+    if IndexMark::read(&gitdir) == Some(tree) {
+        return Ok(true);
+    }
+    let old = read_index(&gitdir, repo.hash_kind()).unwrap_or_else(|error| {
+        tracing::warn!(%error, "made the index anew");
+        Index::empty(repo.hash_kind())
+    });
+    let (new, _hidden) = walk(repo, tree, &Followed::new(&old, files))?;
+    lock.replace(&index::encode(&new))?;
+    IndexMark::write(&gitdir, tree)?;
+    Ok(true)
+}
+
+struct Followed<'a> {
+    old: &'a [Entry],
+    /// Directories of the old index by path, with the slash.
+    trees: HashMap<Vec<u8>, &'a CacheTree>,
+    files: &'a Files<'a>,
+}
+
+impl<'a> Followed<'a> {
+    fn new(old: &'a Index, files: &'a Files<'a>) -> Self {
+        let mut trees = HashMap::new();
+        let mut pending: Vec<(Vec<u8>, &CacheTree)> = Vec::new();
+        pending.extend(old.cache_tree.as_ref().map(|root| (Vec::new(), root)));
+        while let Some((path, tree)) = pending.pop() {
+            for child in &tree.children {
+                pending.push(([&path, &*child.name, b"/"].concat(), child));
+            }
+            trees.insert(path, tree);
+        }
+        Self { old: &old.entries, trees, files }
+    }
+
+    /// The entries below the directory `path`.
+    fn below(&self, path: &[u8]) -> &'a [Entry] {
+        let start = self.old.partition_point(|entry| *entry.path < *path);
+        let rest = &self.old[start..];
+        &rest[..rest.partition_point(|entry| entry.path.starts_with(path))]
+    }
+
+    fn find(&self, path: &[u8]) -> Option<&'a Entry> {
+        let found = self.old.binary_search_by(|entry| (&*entry.path, entry.stage).cmp(&(path, 0)));
+        found.ok().map(|at| &self.old[at])
+    }
+}
+
+impl Leaves for Followed<'_> {
+    fn known(&self, path: &[u8], tree: Oid) -> Option<(&[Entry], &CacheTree)> {
+        let node = *self.trees.get(path)?;
+        let (count, oid) = node.valid?;
+        let entries = self.below(path);
+        (oid == tree && entries.len() == count as usize).then_some((entries, node))
+    }
+
+    fn entry(&self, path: &[u8], mode: TreeMode, oid: Oid, _ino: Ino) -> Entry {
+        match self.find(path) {
+            Some(old) if (old.mode, old.oid) == (mode, oid) && !old.intent_to_add => old.clone(),
+            _ => {
+                let mut stat = (self.files.stat)(path).map_or_else(Stat::default, Stat::from);
+                if i64::from(stat.mtime.0) >= self.files.at.sec {
+                    stat.size = 0;
+                }
+                Entry { stat, ..Entry::new(path, mode, oid) }
+            }
+        }
+    }
+}

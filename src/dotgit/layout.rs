@@ -1,0 +1,159 @@
+//! The files of a git directory, written one by one: starting git would take longer than the rest
+//! of a mount.
+
+use super::{DotgitError, Result};
+use crate::git::{Head, Repo};
+use crate::sys::{Disk, make_private_dir};
+use crate::types::{HashKind, Oid};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// What a git directory is made from.
+#[derive(Clone, Debug)]
+pub struct GitdirSpec<'a> {
+    /// The store, a bare repository whose refs are in `packed-refs`.
+    pub store: &'a Path,
+    /// The hash of the repository.
+    pub hash: HashKind,
+    /// The URL of the remote, without secrets.
+    pub url: &'a str,
+    /// Where HEAD begins: on a branch with or without a commit, or on a commit.
+    pub head: &'a Head,
+    /// The remote's own branch, in full.
+    pub default_branch: Option<&'a str>,
+}
+
+/// Makes the git directory, without an index.
+///
+/// What is there already, and not empty, stays: called again for a workspace that is resumed, it
+/// puts back what a power failure took, and follows a store that moved.
+pub fn create(gitdir: &Path, spec: &GitdirSpec<'_>) -> Result<()> {
+    make_private_dir(gitdir).map_err(DotgitError::io(gitdir))?;
+    for dir in ["objects/info", "objects/pack", "refs/heads", "refs/tags", "info"] {
+        let dir = gitdir.join(dir);
+        std::fs::create_dir_all(&dir).map_err(DotgitError::io(&dir))?;
+    }
+    let is_new = !has_content(&gitdir.join("HEAD"));
+    put(gitdir, "config", config(spec).as_bytes())?;
+    put(gitdir, "info/exclude", b"# Files that git and toft ignore in this workspace alone.\n")?;
+    borrow_objects(gitdir, spec.store)?;
+    share_refs(gitdir, spec.store)?;
+    if let Some(branch) = spec.default_branch.and_then(|name| name.strip_prefix("refs/heads/")) {
+        let target = format!("ref: refs/remotes/origin/{branch}\n");
+        put(gitdir, "refs/remotes/origin/HEAD", target.as_bytes())?;
+    }
+    let head = match spec.head {
+        Head::Branch { name, tip } => {
+            // A branch that git packed or deleted is not put back.
+            if let Some(tip) = tip.filter(|_| is_new || gitdir.join(name).exists()) {
+                put(gitdir, name, format!("{tip}\n").as_bytes())?;
+            }
+            format!("ref: {name}\n")
+        }
+        Head::Detached(commit) => format!("{commit}\n"),
+    };
+    // Last: with it the directory is a repository.
+    put(gitdir, "HEAD", head.as_bytes())
+}
+
+/// The content of the file `.git` at the root of the mount.
+pub fn gitfile(gitdir: &Path) -> Vec<u8> {
+    [b"gitdir: ", gitdir.as_os_str().as_bytes(), b"\n"].concat()
+}
+
+/// Says where the branch `name` (in full) of the remote is known to stand, as a push or fetch by git
+/// would.
+pub fn set_tracking(repo: &Repo, disk: &dyn Disk, name: &str, tip: Oid, log: &str) -> Result<()> {
+    let Some(branch) = name.strip_prefix("refs/heads/") else { return Ok(()) };
+    let tracking = format!("refs/remotes/origin/{branch}");
+    let old = repo.read_ref(&tracking)?;
+    if old != Some(tip) {
+        repo.cas_ref(disk, &tracking, tip, old, log)?;
+    }
+    Ok(())
+}
+
+fn has_content(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0)
+}
+
+fn put(gitdir: &Path, name: &str, content: &[u8]) -> Result<()> {
+    let path = gitdir.join(name);
+    if has_content(&path) {
+        return Ok(());
+    }
+    let made = match path.parent() {
+        Some(parent) => std::fs::create_dir_all(parent),
+        None => Ok(()),
+    };
+    made.and_then(|()| std::fs::write(&path, content)).map_err(DotgitError::io(&path))
+}
+
+/// Objects are looked for in the store too (gitrepository-layout: objects/info/alternates). Where
+/// its history is cut off, so is ours.
+fn borrow_objects(gitdir: &Path, store: &Path) -> Result<()> {
+    let path = gitdir.join("objects/info/alternates");
+    let objects = store.join("objects");
+    let line = [objects.as_os_str().as_bytes(), b"\n"].concat();
+    let failed = || DotgitError::io(&path);
+    if line[..line.len() - 1].contains(&b'\n') {
+        let why = "the path of the store holds a line break";
+        return Err(failed()(io::Error::new(io::ErrorKind::InvalidInput, why)));
+    }
+    if std::fs::read(&path).map_or(true, |old| old != line) {
+        std::fs::write(&path, line).map_err(failed())?;
+    }
+    let (ours, theirs) = (gitdir.join("shallow"), store.join("shallow"));
+    let Ok(cut_off) = std::fs::read_to_string(&theirs) else { return Ok(()) };
+    let mut lines = std::fs::read_to_string(&ours).unwrap_or_default();
+    for line in cut_off.lines().filter(|line| !line.is_empty()) {
+        if !lines.lines().any(|known| known == line) {
+            lines.push_str(line);
+            lines.push('\n');
+        }
+    }
+    std::fs::write(&ours, lines).map_err(DotgitError::io(&ours))
+}
+
+/// The remote's branches and tags as the store has them. git replaces `packed-refs` as a whole and
+/// so does the store: both may have the same file.
+fn share_refs(gitdir: &Path, store: &Path) -> Result<()> {
+    let (theirs, ours) = (store.join("packed-refs"), gitdir.join("packed-refs"));
+    if has_content(&ours) || !theirs.exists() {
+        return Ok(());
+    }
+    if ours.exists() {
+        std::fs::remove_file(&ours).map_err(DotgitError::io(&ours))?;
+    }
+    std::fs::hard_link(&theirs, &ours)
+        .or_else(|_| std::fs::copy(&theirs, &ours).map(drop))
+        .map_err(DotgitError::io(&ours))
+}
+
+/// The repository's own configuration; it is the workspace's for good, and git may change it.
+fn config(spec: &GitdirSpec<'_>) -> String {
+    let (version, format) = match spec.hash {
+        HashKind::Sha256 => (1, "[extensions]\n\tobjectformat = sha256\n"),
+        _ => (0, ""),
+    };
+    let mut text = format!(
+        "[core]\n\trepositoryformatversion = {version}\n\tfilemode = true\n\tbare = false\n\
+         \tlogAllRefUpdates = true\n\tsymlinks = true\n\tignoreCase = false\n\
+         \tfsmonitor = false\n\tcheckStat = default\n\ttrustctime = true\n\
+         {format}[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n\
+         [remote \"origin\"]\n\turl = {}\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n",
+        quoted(spec.url)
+    );
+    if let Head::Branch { name, .. } = spec.head {
+        let short = quoted(name.strip_prefix("refs/heads/").unwrap_or(name));
+        let name = quoted(name);
+        text.push_str(&format!("[branch {short}]\n\tremote = origin\n\tmerge = {name}\n"));
+    }
+    text
+}
+
+/// A value that git reads back as it is.
+fn quoted(value: &str) -> String {
+    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+}
