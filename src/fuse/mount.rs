@@ -20,7 +20,7 @@ const SUBTYPE: &str = "toft";
 const DEVICE: &str = "/dev/fuse";
 
 /// How a workspace is mounted.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct MountOptions {
     /// What findmnt shows as the source; no secret may be in it.
     pub source: String,
@@ -31,6 +31,13 @@ pub struct MountOptions {
     pub allow_other: bool,
 }
 
+impl Default for MountOptions {
+    fn default() -> Self {
+        // mount(2) takes no empty source.
+        Self { source: SUBTYPE.into(), read_only: false, allow_other: false }
+    }
+}
+
 /// Opens the device, as each worker thread would to have a queue of its own.
 pub(super) fn device() -> io::Result<File> {
     OpenOptions::new().read(true).write(true).open(DEVICE)
@@ -38,6 +45,10 @@ pub(super) fn device() -> io::Result<File> {
 
 /// Mounts on `dir`; the answer is the other end of the conversation.
 pub(super) fn mount(dir: &Path, options: &MountOptions) -> Result<OwnedFd, MountError> {
+    let at_dir = |source| MountError::Directory { dir: dir.to_owned(), source };
+    if !std::fs::metadata(dir).map_err(at_dir)?.is_dir() {
+        return Err(at_dir(io::ErrorKind::NotADirectory.into()));
+    }
     if rustix::process::geteuid().is_root() {
         mount_as_root(dir, options)
     } else {

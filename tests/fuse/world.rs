@@ -68,6 +68,10 @@ impl World {
         self.dir.path()
     }
 
+    pub fn session(&self) -> &Session {
+        self.session.as_ref().unwrap()
+    }
+
     /// Unmounts and mounts again, as after a restart of the daemon.
     pub fn remount(&mut self) {
         self.unmount();
@@ -77,7 +81,16 @@ impl World {
 
     fn unmount(&mut self) {
         let Some(session) = self.session.take() else { return };
-        session.unmount(std::thread::panicking()).unwrap();
+        // A child that has ended may hold its files for a moment longer.
+        for _ in 0..50 {
+            match session.unmount(std::thread::panicking()) {
+                Err(error) if error.is_busy() => std::thread::sleep(Duration::from_millis(20)),
+                done => {
+                    done.unwrap();
+                    break;
+                }
+            }
+        }
         let end = session.wait_for(Duration::from_secs(20));
         if !std::thread::panicking() {
             assert_eq!(end, Some(End::Unmounted));
@@ -97,4 +110,28 @@ fn mount(workspace: &Arc<Workspace>, dir: &Path) -> Session {
     let source = "https://host.example/repo,with\\signs#main".to_owned();
     let options = MountOptions { source, ..MountOptions::default() };
     Session::mount(workspace.clone(), dir, &options).unwrap()
+}
+
+/// The errno of a call that must fail; 0 when it did not.
+pub fn errno<T, E: Into<std::io::Error>>(result: Result<T, E>) -> i32 {
+    result.err().map_or(0, |error| error.into().raw_os_error().unwrap_or(-1))
+}
+
+/// Compares errnos by name of the case, all at once.
+pub fn check_errnos(table: &[(&str, i32, i32)]) {
+    let wrong: Vec<_> = table.iter().filter(|(_, got, wanted)| got != wanted).collect();
+    assert!(wrong.is_empty(), "(case, got, wanted): {wrong:#?}");
+}
+
+pub fn stat(path: impl AsRef<Path>) -> std::fs::Metadata {
+    path.as_ref().symlink_metadata().unwrap()
+}
+
+/// Runs a shell command in `dir`; it must succeed. Returns what it printed.
+pub fn sh(dir: &Path, command: &str) -> String {
+    let output =
+        std::process::Command::new("sh").args(["-ec", command]).current_dir(dir).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command}: {error}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -1,12 +1,15 @@
 //! A workspace over a base that is made on the spot: a repository, an overlay, the view of both.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use toft::base::Base;
 use toft::git::{ObjectWriter, Repo, TreeItem};
 use toft::overlay::Overlay;
-use toft::sys::{OsClock, OsDisk};
+use toft::sys::{Disk, FsyncCounts, OsClock, OsDisk, Reason};
 use toft::types::{Name, Oid, Timespec, TreeMode};
 use toft::workspace::{ViewConfig, Workspace};
 
@@ -62,6 +65,38 @@ impl Lower {
         Lower { _dir: dir, repo, tree }
     }
 
+    /// Takes the blob with these bytes away: the base is damaged then.
+    pub fn lose(&self, bytes: &[u8]) {
+        let oid = self.repo.dry_writer().blob(bytes).unwrap();
+        self.lose_object(oid);
+    }
+
+    /// Takes the tree of a directory at the root away.
+    pub fn lose_tree(&self, name: &str) {
+        let entries = self.repo.tree(self.tree).unwrap();
+        let entry = entries.iter().find(|entry| entry.name == name.as_bytes()).unwrap();
+        self.lose_object(entry.oid);
+    }
+
+    fn lose_object(&self, oid: Oid) {
+        let dir = self.repo.gitdir();
+        let packs = dir.join("objects/pack");
+        for entry in std::fs::read_dir(&packs).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "pack") {
+                let outside = dir.join("unpack.pack");
+                std::fs::rename(&path, &outside).unwrap();
+                let index = path.with_extension("idx");
+                std::fs::remove_file(index).unwrap();
+                let mut unpack = crate::gitrepo::command(dir, &["unpack-objects", "-q"]);
+                let pack = File::open(&outside).unwrap();
+                assert!(unpack.stdin(pack).status().unwrap().success());
+            }
+        }
+        let hex = oid.to_string();
+        std::fs::remove_file(dir.join("objects").join(&hex[..2]).join(&hex[2..])).unwrap();
+    }
+
     /// Writes more blobs, for merges.
     pub fn blob(&self, bytes: &[u8]) -> Oid {
         let mut writer = self.repo.writer();
@@ -96,7 +131,41 @@ impl Folder {
 pub struct State<'a> {
     lower: &'a Lower,
     dir: tempfile::TempDir,
+    disk: Arc<dyn Disk>,
     pub config: ViewConfig,
+}
+
+/// A disk whose writes and fsyncs fail on demand.
+#[derive(Default)]
+pub struct FaultyDisk {
+    real: OsDisk,
+    pub fail_fsync: AtomicBool,
+    /// Writes through the seam (the journal's) find no space.
+    pub full: AtomicBool,
+}
+
+impl Disk for FaultyDisk {
+    fn write_all_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+        if self.full.load(Ordering::Relaxed) {
+            return Err(io::Error::from_raw_os_error(libc::ENOSPC));
+        }
+        self.real.write_all_at(file, bytes, offset)
+    }
+    fn fsync_file(&self, file: &File, reason: Reason) -> io::Result<()> {
+        if self.fail_fsync.load(Ordering::Relaxed) {
+            return Err(io::Error::from_raw_os_error(libc::EIO));
+        }
+        self.real.fsync_file(file, reason)
+    }
+    fn fsync_dir(&self, dir: &Path, reason: Reason) -> io::Result<()> {
+        self.real.fsync_dir(dir, reason)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.real.rename(from, to)
+    }
+    fn counts(&self) -> FsyncCounts {
+        self.real.counts()
+    }
 }
 
 impl<'a> State<'a> {
@@ -115,7 +184,13 @@ impl<'a> State<'a> {
         };
         let root = config.root(lower.tree);
         drop(Overlay::create(dir.path(), root, Arc::new(OsDisk::default())).unwrap());
-        State { lower, dir, config }
+        State { lower, dir, disk: Arc::new(OsDisk::default()), config }
+    }
+
+    /// One whose disk fails when it is told to.
+    pub fn with_faulty_disk(lower: &'a Lower) -> (State<'a>, Arc<FaultyDisk>) {
+        let disk = Arc::new(FaultyDisk::default());
+        (State { disk: disk.clone(), ..State::new(lower) }, disk)
     }
 
     pub fn path(&self) -> &Path {
@@ -128,8 +203,9 @@ impl<'a> State<'a> {
 
     /// Opens the workspace as after a restart.
     pub fn open(&self) -> Arc<Workspace> {
-        let (overlay, _) = Overlay::open(self.dir.path(), Arc::new(OsDisk::default())).unwrap();
-        let base = Base::new(self.lower.repo.clone(), self.spill());
+        let (overlay, _) = Overlay::open(self.dir.path(), self.disk.clone()).unwrap();
+        let repo = Repo::open(self.lower.repo.gitdir()).unwrap();
+        let base = Base::new(repo, self.spill());
         let clock = Arc::new(OsClock::new());
         Arc::new(Workspace::new(Arc::new(overlay), Arc::new(base), clock, self.config.clone()))
     }
