@@ -3,21 +3,21 @@ use crate::base::BaseError;
 use crate::git::GitError;
 use std::io;
 
-/// Why no commit was made. Nothing is lost: the workspace is as it was.
+/// Why no commit was made. Nothing is lost with any of them: the workspace holds everything.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// Guards refuse.
+    /// Guards refused; all their reasons.
     #[error("refused: {}", summary(.0))]
     Refused(Vec<Refusal>),
-    /// A part of the base cannot be read, so nobody can tell what changed.
+    /// The base could not be read, and what cannot be read is not deleted.
     #[error("cannot read the base at '{}': {source}", path.escape_ascii())]
     Base {
-        /// Path in the repository.
+        /// Path in the repository; empty for the root.
         path: Vec<u8>,
         /// The cause.
         source: BaseError,
     },
-    /// A file of the overlay cannot be read.
+    /// A file of the overlay could not be read.
     #[error("cannot read '{}': {source}", path.escape_ascii())]
     Body {
         /// Path in the repository.
@@ -25,14 +25,8 @@ pub enum CommitError {
         /// The cause.
         source: io::Error,
     },
-    /// Directories are nested deeper than git allows (core.maxTreeDepth).
-    #[error("'{}...' is nested deeper than git allows (2048)", path[..path.len().min(80)].escape_ascii())]
-    TooDeep {
-        /// Path in the repository.
-        path: Vec<u8>,
-    },
-    /// The branch moved again and again while we sealed.
-    #[error("{name} keeps moving; try again")]
+    /// HEAD moved each time before the commit was in place.
+    #[error("{name} keeps moving while a commit is made")]
     Busy {
         /// Full name of the ref.
         name: String,

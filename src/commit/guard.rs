@@ -1,89 +1,122 @@
-//! What a flush that nobody looked at refuses. Pure.
+//! What a seal that nobody looked at refuses to commit, and how to overrule it (T13). Pure.
 
 use super::change::{ChangeKind, PathChange};
+use crate::git::Head;
+use crate::types::Oid;
 use std::collections::HashSet;
 
-/// Deletions up to this many are never refused, unless they are all there is.
-const FEW: usize = 100;
 /// The largest file that goes without a question, in bytes.
-pub(super) const BIG_FILE: u64 = 100_000_000;
-/// Paths that a refusal names.
-const NAMED: usize = 5;
+pub const BIG_FILE: u64 = 100_000_000;
+/// So many files may be deleted, whatever part of all they are (but not all of them).
+pub const FEW_DELETIONS: usize = 100;
+/// Paths that a reason names.
+const NAMED: usize = 3;
 
-/// A guard, as `--allow` names it.
+/// A guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Guard {
-    /// More than half of the tracked files (and more than 100), or all of them, are deleted.
+    /// More than half of the tracked files would be deleted (and more than 100), or all.
     MassDelete,
-    /// A file over 100 MB.
+    /// A new file is over 100 MB.
     BigFile,
-    /// A path that looks like a secret and is not tracked yet.
+    /// An untracked path looks like a secret.
     Secret,
-    /// HEAD is on another branch than the one mounted.
+    /// HEAD is on another branch than the one that was mounted.
     Branch,
-    /// A merge, rebase or the like is under way.
+    /// HEAD is on no branch.
+    Detached,
+    /// Git is in the middle of something.
     Operation,
-    /// A directory of the base has entries that are never shown and would be dropped.
+    /// HEAD's tree has entries that no file can stand for, and they would be lost.
     Hostile,
 }
 
-impl Guard {
-    /// The word for `--allow`; None where nothing may override it.
-    pub fn flag(self) -> Option<&'static str> {
-        match self {
-            Self::MassDelete => Some("mass-delete"),
-            Self::BigFile => Some("big-file"),
-            Self::Secret => Some("secret"),
-            Self::Branch => Some("branch"),
-            Self::Operation | Self::Hostile => None,
-        }
-    }
-
-    /// The guard called `flag`.
-    pub fn parse(flag: &str) -> Option<Self> {
-        [Self::MassDelete, Self::BigFile, Self::Secret, Self::Branch]
-            .into_iter()
-            .find(|guard| guard.flag() == Some(flag))
-    }
-}
-
-/// Guards that the user switched off for this time.
+/// Guards that somebody overruled for this time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allow(pub HashSet<Guard>);
 
-/// One reason not to seal.
+/// One reason not to commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// Which guard.
     pub guard: Guard,
     /// What it saw, as a clause.
     pub why: String,
-    /// What to do, as a sentence.
+    /// The paths it is about.
+    pub paths: Vec<Vec<u8>>,
+    /// What to do about it, as a sentence.
     pub fix: String,
 }
 
+/// A path that a guard looks at, and what it saw there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Where.
+    pub path: Vec<u8>,
+    /// What.
+    pub what: String,
+}
+
 /// What the guards judge.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
     /// What differs from HEAD's tree.
     pub changes: &'a [PathChange],
-    /// Files in HEAD's tree.
+    /// Files that HEAD tracks; counting may stop above twice [`lost_files`].
     pub tracked_count: usize,
-    /// Files over the limit: path, bytes.
-    pub big: &'a [(Vec<u8>, u64)],
-    /// Untracked files that look like secrets: path, why.
-    pub secrets: &'a [(Vec<u8>, &'static str)],
-    /// Directories whose hidden entries would be dropped.
-    pub hostile: &'a [Vec<u8>],
-    /// The mounted branch and where HEAD is, when they differ.
-    pub other_branch: Option<(String, String)>,
-    /// What is under way, e.g. "a merge".
-    pub operation: Option<String>,
+    /// New contents over [`BIG_FILE`].
+    pub big: &'a [Finding],
+    /// New files that look like secrets.
+    pub secrets: &'a [Finding],
+    /// Directories with entries that would be lost.
+    pub hostile: &'a [Finding],
+    /// Where it would be committed.
+    pub head: &'a Head,
+    /// Full name of the branch that was mounted.
+    pub mounted_branch: &'a str,
+    /// What git is in the middle of, as a clause.
+    pub operation: Option<&'a str>,
 }
 
-/// All reasons not to seal that `allow` does not switch off.
+impl Guard {
+    /// The word that overrules it (`--allow WORD`); None where nothing does.
+    pub fn flag(self) -> Option<&'static str> {
+        match self {
+            Self::MassDelete => Some("mass-delete"),
+            Self::BigFile => Some("big-file"),
+            Self::Secret => Some("secret"),
+            Self::Branch => Some("branch"),
+            Self::Detached | Self::Operation | Self::Hostile => None,
+        }
+    }
+
+    /// The guard that `flag` overrules.
+    pub fn parse(flag: &str) -> Option<Self> {
+        let all = [Self::MassDelete, Self::BigFile, Self::Secret, Self::Branch];
+        all.into_iter().find(|guard| guard.flag() == Some(flag))
+    }
+}
+
+impl Allow {
+    /// Whether `guard` was overruled.
+    pub fn has(&self, guard: Guard) -> bool {
+        self.0.contains(&guard)
+    }
+}
+
+/// The paths that go without their content living on elsewhere: a moved file is not lost.
+pub fn lost_files(changes: &[PathChange]) -> Vec<&PathChange> {
+    let kept: HashSet<Oid> = changes.iter().filter_map(|change| Some(change.new?.oid)).collect();
+    let lost = |change: &&PathChange| {
+        change.kind == ChangeKind::Deleted
+            && change.old.is_some_and(|leaf| !kept.contains(&leaf.oid))
+    };
+    changes.iter().filter(lost).collect()
+}
+
+/// All reasons not to commit that `allow` does not overrule.
 pub fn refusals(facts: &Facts<'_>, allow: &Allow) -> Vec<Refusal> {
-    let found = [
+    let reasons = [
         operation(facts),
         branch(facts),
         hostile(facts),
@@ -91,78 +124,96 @@ pub fn refusals(facts: &Facts<'_>, allow: &Allow) -> Vec<Refusal> {
         big_file(facts),
         secret(facts),
     ];
-    found.into_iter().flatten().filter(|refusal| !allow.0.contains(&refusal.guard)).collect()
-}
-
-fn refusal(guard: Guard, why: String, fix: &str) -> Option<Refusal> {
-    let fix = match guard.flag() {
-        Some(flag) => format!("{fix}, or pass --allow {flag} if it is meant."),
-        None => format!("{fix}."),
-    };
-    Some(Refusal { guard, why, fix })
+    reasons.into_iter().flatten().filter(|refusal| !allow.has(refusal.guard)).collect()
 }
 
 fn operation(facts: &Facts<'_>) -> Option<Refusal> {
-    let what = facts.operation.as_ref()?;
-    let fix = "Finish it or abort it with git inside the mount, then flush again";
-    refusal(Guard::Operation, format!("{what} is under way"), fix)
+    let fix = "Finish it or abort it with git in the mount, then flush again";
+    refuse(Guard::Operation, facts.operation?.to_owned(), Vec::new(), fix)
 }
 
 fn branch(facts: &Facts<'_>) -> Option<Refusal> {
-    let (mounted, now) = facts.other_branch.as_ref()?;
-    let why = format!("{mounted} is mounted, but HEAD is on {now} and there are changes");
-    refusal(Guard::Branch, why, "Commit them with git, or switch back")
+    let short = |name: &str| name.strip_prefix("refs/heads/").unwrap_or(name).to_owned();
+    let mounted = short(facts.mounted_branch);
+    match facts.head {
+        Head::Detached(_) => {
+            let why = "HEAD is on no branch, and there are changes".to_owned();
+            let fix = "Give them a branch (git switch -c NAME in the mount), or switch back";
+            refuse(Guard::Detached, why, Vec::new(), fix)
+        }
+        Head::Branch { name, .. } if name != facts.mounted_branch => {
+            let on = short(name);
+            let why = format!("'{mounted}' is mounted, HEAD is on '{on}', and there are changes");
+            refuse(Guard::Branch, why, Vec::new(), "Commit them with git, or switch back")
+        }
+        Head::Branch { .. } => None,
+    }
 }
 
 fn hostile(facts: &Facts<'_>) -> Option<Refusal> {
     let first = facts.hostile.first()?;
     let why = format!(
-        "the tree of '{}' has entries that cannot be shown and would be dropped",
-        first.escape_ascii()
+        "entries of {} cannot be shown and would be lost: {}",
+        named(facts.hostile),
+        first.what
     );
-    refusal(Guard::Hostile, why, "Repair that tree upstream, or undo the changes in that directory")
+    let fix = "Undo the changes in that directory or remove it whole; repair it elsewhere with git";
+    refuse(Guard::Hostile, why, paths(facts.hostile), fix)
 }
 
-/// Deletions, less those whose content turns up under another path: those are renames.
 fn mass_delete(facts: &Facts<'_>) -> Option<Refusal> {
-    let added: HashSet<_> = facts
-        .changes
-        .iter()
-        .filter(|change| change.kind == ChangeKind::Added)
-        .filter_map(|change| change.new.map(|(_, oid)| oid))
-        .collect();
-    let deleted = facts
-        .changes
-        .iter()
-        .filter(|change| change.kind == ChangeKind::Deleted)
-        .filter(|change| change.old.is_none_or(|(_, oid)| !added.contains(&oid)))
-        .count();
-    let all = deleted > 0 && deleted == facts.tracked_count;
-    let most = deleted > FEW && deleted * 2 > facts.tracked_count;
-    if !all && !most {
+    let lost = lost_files(facts.changes);
+    let (count, tracked) = (lost.len(), facts.tracked_count);
+    let all = count > 0 && count >= tracked;
+    if !all && (count <= FEW_DELETIONS || 2 * count <= tracked) {
         return None;
     }
-    let why = format!("{deleted} of {} tracked files are deleted", facts.tracked_count);
-    refusal(Guard::MassDelete, why, "Bring them back with 'git restore .' inside the mount")
+    let why = if all {
+        format!("all {count} tracked files would be deleted")
+    } else {
+        format!("{count} files, more than half of those tracked, would be deleted")
+    };
+    let fix = "Bring them back with git restore . in the mount";
+    let paths = lost.into_iter().map(|change| change.path.clone()).collect();
+    refuse(Guard::MassDelete, why, paths, fix)
 }
 
 fn big_file(facts: &Facts<'_>) -> Option<Refusal> {
-    let (path, bytes) = facts.big.first()?;
-    let more = more(facts.big.len() - 1);
-    let why = format!("'{}' has {} MB{more}", path.escape_ascii(), bytes / 1_000_000);
-    refusal(Guard::BigFile, why, "Remove it, ignore it in .gitignore, or put it under Git LFS")
+    let first = facts.big.first()?;
+    let why = format!("{} is over 100 MB ({})", named(facts.big), first.what);
+    let fix = "Remove it, ignore it in .gitignore, or put it under Git LFS";
+    refuse(Guard::BigFile, why, paths(facts.big), fix)
 }
 
 fn secret(facts: &Facts<'_>) -> Option<Refusal> {
-    let (_, reason) = facts.secrets.first()?;
-    let named: Vec<_> = facts.secrets.iter().take(NAMED).collect();
-    let paths: Vec<_> =
-        named.iter().map(|(path, _)| format!("'{}'", path.escape_ascii())).collect();
-    let more = more(facts.secrets.len() - named.len());
-    let why = format!("{}{more} looks like a secret ({reason})", paths.join(", "));
-    refusal(Guard::Secret, why, "Remove it, ignore it in .gitignore, or 'git add' it yourself")
+    let first = facts.secrets.first()?;
+    let why = format!("{} looks like a secret ({})", named(facts.secrets), first.what);
+    let fix = "Remove it, ignore it in .gitignore, or git add it in the mount";
+    refuse(Guard::Secret, why, paths(facts.secrets), fix)
 }
 
-fn more(count: usize) -> String {
-    if count == 0 { String::new() } else { format!(" (and {count} more)") }
+fn refuse(guard: Guard, why: String, paths: Vec<Vec<u8>>, fix: &str) -> Option<Refusal> {
+    let fix = match guard.flag() {
+        Some(flag) => format!("{fix}; if it is meant, pass --allow {flag}."),
+        None => format!("{fix}."),
+    };
+    Some(Refusal { guard, why, paths, fix })
+}
+
+fn paths(findings: &[Finding]) -> Vec<Vec<u8>> {
+    findings.iter().map(|finding| finding.path.clone()).collect()
+}
+
+/// The first few paths, and how many more there are.
+fn named(findings: &[Finding]) -> String {
+    let show = |finding: &Finding| match &*finding.path {
+        b"" => "the root".to_owned(),
+        path => format!("'{}'", path.escape_ascii()),
+    };
+    let names: Vec<_> = findings.iter().take(NAMED).map(show).collect();
+    let names = names.join(", ");
+    match findings.len() - findings.len().min(NAMED) {
+        0 => names,
+        more => format!("{names} and {more} more"),
+    }
 }

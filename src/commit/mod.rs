@@ -1,26 +1,36 @@
-//! A frozen overlay becomes a commit on HEAD's branch.
+//! From a frozen overlay to a commit on HEAD's branch.
 //!
-//! Purpose: compute the tree that `git add -A && git write-tree` would write for the view, from the
-//! overlay's differences alone; refuse what nobody can have meant; write objects, then the ref.
-//! Must not know: FUSE, handles, the network.
-//! Invariants: the tree of the whole view is compared with HEAD's tree (D2), so nothing is committed
-//! twice and no commit of the user's is undone; what cannot be read is an error, never a deletion;
-//! objects are durable before the ref moves, and the ref moves by compare-and-swap.
-//! A crash leaves: objects that nothing names, or the finished commit.
+//! Purpose: the tree of the whole view by the rules of `git add -A && git write-tree` ([`Plan`]),
+//! guards against commits that nobody wants, a message, objects and the move of the ref.
+//! Must not know: POSIX operations, handles, the network, when a seal is due.
+//! Invariants: a subtree that equals HEAD's keeps its id and is not read; what cannot be read is
+//! never recorded as deleted; nothing is stored and no ref moves unless all guards are content;
+//! objects are durable before the ref moves, and the ref moves by compare-and-swap from the commit
+//! that the tree was compared with (D2).
+//! A crash leaves: objects that no ref names, or the whole commit; the workspace has everything
+//! either way, and a seal that is repeated finds nothing to do.
 
 mod change;
+mod content;
+mod diff;
 mod error;
+mod frame;
 mod guard;
+mod leaves;
 mod message;
 mod nested;
+mod plan;
 mod sealer;
 mod secret;
+mod tracked;
+mod view;
 mod walk;
 
-pub use change::{ChangeKind, PathChange, Skipped};
+pub use change::{ChangeKind, Leaf, PathChange, Skipped};
 pub use error::CommitError;
-pub use guard::{Allow, Facts, Guard, Refusal, refusals};
-pub use message::{Trailers, message};
-pub use sealer::{Plan, SealRequest, Sealed, Sealer};
+pub use guard::{Allow, BIG_FILE, Facts, Finding, Guard, Refusal, lost_files, refusals};
+pub use message::{Trailers, message, subject};
+pub use plan::{Counts, Plan};
+pub use sealer::{Cut, SealRequest, Sealed, Sealer};
 pub use secret::{secret_content, secret_name};
-pub use walk::TrackedPaths;
+pub use tracked::{IndexEntry, Indexed, TrackedPaths};

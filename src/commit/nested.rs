@@ -1,149 +1,202 @@
-//! Repositories inside the view: what commit their HEAD names, read out of the frozen overlay.
+//! Repositories inside the mount: which directory is one, and which commit its HEAD names.
 //!
-//! git add records such a directory as a gitlink. Nothing is read through the mount: that would
-//! wait for ourselves.
+//! Read from the frozen view, as git reads them from files (`resolve_gitlink_ref`); to read them
+//! through the mount would be to wait for ourselves (T12).
 
+use super::error::CommitError;
+use super::view::{Dir, Item, View, join};
 use crate::git::Repo;
-use crate::overlay::{DirBase, Directory, FileData, Freeze, Node, NodeData, Slot};
-use crate::types::{HashKind, Ino, Oid};
+use crate::types::{HashKind, Oid};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
 
-/// Largest file of a `.git` that is looked at.
-const FILE_MAX: u64 = 16 << 20;
-/// Symbolic refs followed (git: SYMREF_MAXDEPTH).
-const SYMBOLIC_MAX: usize = 5;
+/// How many symbolic refs are followed (git: SYMREF_MAXDEPTH).
+const SYMBOLIC_DEPTH: usize = 5;
+/// The largest HEAD, ref or gitfile that is read.
+const SMALL: u64 = 64 << 10;
+/// The largest packed-refs file that is read.
+const PACKED_REFS: u64 = 256 << 20;
 
-/// What a directory's `.git` makes of it.
+/// What a directory is to git.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Nested {
-    /// No repository: an ordinary directory.
+    /// No repository.
     No,
-    /// A repository whose HEAD is at this commit.
+    /// A repository with this commit checked out.
     At(Oid),
-    /// A repository without a commit; git add refuses it.
-    Unborn,
+    /// A repository without one, or whose HEAD cannot be told, and why.
+    Unknown(&'static str),
 }
 
-/// Looks at the `.git` of `directory`, which lies at `path` in the view mounted at `mount_dir`.
-pub(super) fn nested(
-    freeze: &Freeze,
-    directory: &Directory,
-    path: &[u8],
-    mount_dir: &Path,
-    hash: HashKind,
-) -> Nested {
-    let Some(git) = entry(freeze, directory, b".git") else { return Nested::No };
-    let found = match &git.data {
-        NodeData::Directory(gitdir) => {
-            let is_repository = entry(freeze, gitdir, b"HEAD").is_some()
-                && entry(freeze, gitdir, b"objects").is_some()
-                && entry(freeze, gitdir, b"refs").is_some();
-            if !is_repository {
-                return Nested::No;
-            }
-            head(freeze, gitdir, hash)
+/// Looks at the directory `dir` at `path`.
+pub(super) fn nested(view: View<'_>, path: &[u8], dir: &Dir) -> Result<Nested, CommitError> {
+    let at = join(path, b".git");
+    match view.find(path, dir, b".git")? {
+        Some(Item::Dir(gitdir)) => Gitdir { view, path: at, dir: gitdir }.examine(),
+        Some(Item::File { data, .. }) => match view.read(&at, data, SMALL)? {
+            Some(bytes) => gitfile(view, path, &bytes),
+            None => Ok(Nested::No),
+        },
+        Some(Item::BaseLink(_) | Item::Link(_)) => {
+            Ok(Nested::Unknown("its .git is a symbolic link"))
         }
-        NodeData::Regular(_) => {
-            let Some(target) = gitfile_target(freeze, &git, path, mount_dir) else {
-                return Nested::No;
-            };
-            match target.strip_prefix(mount_dir) {
-                Ok(inside) => {
-                    resolve(freeze, inside).and_then(|gitdir| head(freeze, &gitdir, hash))
-                }
-                Err(_) => Repo::open(&target).ok().and_then(|repo| repo.head().ok()?.tip()),
-            }
-        }
-        _ => return Nested::No,
-    };
-    found.map_or(Nested::Unborn, Nested::At)
-}
-
-fn entry(freeze: &Freeze, directory: &Directory, name: &[u8]) -> Option<Arc<Node>> {
-    match directory.delta.get(name)? {
-        Slot::Entry(ino) => freeze.node(*ino).cloned(),
-        Slot::Whiteout => None,
+        Some(Item::Special) | None => Ok(Nested::No),
     }
 }
 
-fn as_directory(node: &Node) -> Option<Arc<Directory>> {
-    node.directory().cloned()
-}
-
-/// The commit of HEAD in a git directory of the overlay: loose refs, then packed ones.
-fn head(freeze: &Freeze, gitdir: &Directory, hash: HashKind) -> Option<Oid> {
-    let mut name = b"HEAD".to_vec();
-    for _ in 0..=SYMBOLIC_MAX {
-        let value = match file_below(freeze, gitdir, &name) {
-            Some(bytes) => bytes.trim_ascii().to_vec(),
-            None => return packed(freeze, gitdir, &name),
+/// Looks where a `.git` file in the directory `dir` points to: into the mount, or to a submodule's
+/// place in our own git directory. Other places are not looked at: the way there may lead through
+/// this very mount.
+fn gitfile(view: View<'_>, dir: &[u8], bytes: &[u8]) -> Result<Nested, CommitError> {
+    let Some(target) = bytes.strip_prefix(b"gitdir: ") else { return Ok(Nested::No) };
+    let target = target.trim_ascii_end();
+    if let Some(path) = inside(view.mount_dir.as_os_str().as_bytes(), dir, target) {
+        let root = Item::Dir(view.root()?);
+        return match below(view, b"", root, &path)? {
+            Some(Item::Dir(dir)) => Gitdir { view, path, dir }.examine(),
+            _ => Ok(Nested::No),
         };
-        match value.strip_prefix(b"ref:") {
-            Some(next) => name = next.trim_ascii().to_vec(),
-            None => return oid(&value, hash),
-        }
     }
-    None
-}
-
-fn packed(freeze: &Freeze, gitdir: &Directory, name: &[u8]) -> Option<Oid> {
-    let refs = file_below(freeze, gitdir, b"packed-refs")?;
-    refs.split(|byte| *byte == b'\n').find_map(|line| {
-        let (id, rest) = line.split_at_checked(line.iter().position(|byte| *byte == b' ')?)?;
-        (&rest[1..] == name).then(|| Oid::from_hex(id).ok())?
+    let repo = view.base.repo();
+    let elsewhere = Nested::Unknown("its repository is elsewhere");
+    let Some(module) = submodule(repo, target) else { return Ok(elsewhere) };
+    let head = Repo::open(&repo.gitdir().join("modules").join(module)).and_then(|it| it.head());
+    Ok(match head.map(|head| head.tip()) {
+        Ok(Some(oid)) => at(oid, repo.hash_kind()),
+        _ => Nested::Unknown("a submodule without a commit checked out"),
     })
 }
 
-fn oid(hex: &[u8], hash: HashKind) -> Option<Oid> {
-    Oid::from_hex(hex).ok().filter(|oid| oid.kind() == hash)
-}
-
-fn file_below(freeze: &Freeze, directory: &Directory, path: &[u8]) -> Option<Vec<u8>> {
-    let mut parts = path.split(|byte| *byte == b'/').peekable();
-    let mut at = Arc::new(directory.clone());
-    while let Some(part) = parts.next() {
-        let node = entry(freeze, &at, part)?;
-        if parts.peek().is_none() {
-            return read(freeze, &node);
+/// The path in the view that `target`, seen from the directory `dir`, stands for.
+fn inside(mount_dir: &[u8], dir: &[u8], target: &[u8]) -> Option<Vec<u8>> {
+    let slash = |byte: &u8| *byte == b'/';
+    let mut parts: Vec<&[u8]> = Vec::new();
+    let target = match target.strip_prefix(b"/") {
+        Some(_) => target.strip_prefix(mount_dir)?.strip_prefix(b"/")?,
+        None => {
+            parts.extend(dir.split(slash));
+            target
         }
-        at = as_directory(&node)?;
+    };
+    for part in target.split(slash) {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
     }
-    None
+    Some(parts.join(&b'/'))
 }
 
-fn read(freeze: &Freeze, node: &Node) -> Option<Vec<u8>> {
-    let NodeData::Regular(FileData::Body(id)) = node.data else { return None };
-    let body = freeze.body(id).ok()?;
-    let len = body.stat().ok().map(|stat| stat.len).filter(|len| *len <= FILE_MAX)?;
-    let mut bytes = vec![0; usize::try_from(len).ok()?];
-    let count = body.read_at(&mut bytes, 0).ok()?;
-    bytes.truncate(count);
-    Some(bytes)
+/// The name of the submodule whose git directory `target` is: `.../gitdir/modules/NAME`. Told by
+/// the end of the path, because one that was written relative is wrong after a mount elsewhere.
+fn submodule<'a>(repo: &Repo, target: &'a [u8]) -> Option<&'a str> {
+    let gitdir = repo.gitdir().file_name()?.to_str()?;
+    let (_, name) = std::str::from_utf8(target).ok()?.rsplit_once(&format!("{gitdir}/modules/"))?;
+    let plain = name.split('/').all(|part| !matches!(part, "" | "." | ".."));
+    plain.then_some(name)
 }
 
-/// Where a `.git` file points, as an absolute path without `..`.
-fn gitfile_target(freeze: &Freeze, git: &Node, path: &[u8], mount_dir: &Path) -> Option<PathBuf> {
-    let bytes = read(freeze, git)?;
-    let target = bytes.strip_prefix(b"gitdir:")?.trim_ascii();
-    let here = mount_dir.join(std::ffi::OsStr::from_bytes(path));
-    let mut absolute = PathBuf::new();
-    for component in here.join(std::ffi::OsStr::from_bytes(target)).components() {
-        match component {
-            Component::ParentDir => {
-                absolute.pop();
+/// A `.git` that is a directory of the view.
+struct Gitdir<'a> {
+    view: View<'a>,
+    path: Vec<u8>,
+    dir: Dir,
+}
+
+impl Gitdir<'_> {
+    fn examine(&self) -> Result<Nested, CommitError> {
+        let is_dir = |item: Option<Item>| matches!(item, Some(Item::Dir(_)));
+        let Some(head) = self.read("HEAD", SMALL)? else { return Ok(Nested::No) };
+        let valid = match target(&head) {
+            Target::Ref(name) => name.starts_with("refs/"),
+            Target::Id(_) => true,
+            Target::Neither => false,
+        };
+        if !valid || !is_dir(self.find("objects")?) || !is_dir(self.find("refs")?) {
+            return Ok(Nested::No);
+        }
+        let hash = self.view.base.repo().hash_kind();
+        let none = Nested::Unknown("a repository without a commit checked out");
+        Ok(self.resolve(head)?.map_or(none, |oid| at(oid, hash)))
+    }
+
+    /// Follows HEAD to a commit.
+    fn resolve(&self, mut value: Vec<u8>) -> Result<Option<Oid>, CommitError> {
+        for _ in 0..=SYMBOLIC_DEPTH {
+            let name = match target(&value) {
+                Target::Id(oid) => return Ok(Some(oid)),
+                Target::Ref(name) => name.to_owned(),
+                Target::Neither => return Ok(None),
+            };
+            match self.read(&name, SMALL)? {
+                Some(next) => value = next,
+                None => return self.packed(&name),
             }
-            Component::CurDir => {}
-            other => absolute.push(other),
+        }
+        Ok(None)
+    }
+
+    fn packed(&self, name: &str) -> Result<Option<Oid>, CommitError> {
+        let packed = self.read("packed-refs", PACKED_REFS)?.unwrap_or_default();
+        let line = packed.split(|byte| *byte == b'\n').find_map(|line| {
+            let (id, rest) = line.split_at_checked(line.iter().position(|byte| *byte == b' ')?)?;
+            (&rest[1..] == name.as_bytes()).then_some(id)
+        });
+        Ok(line.and_then(|id| Oid::from_hex(id).ok()))
+    }
+
+    /// The bytes of a regular file below.
+    fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, CommitError> {
+        match self.find(name)? {
+            Some(Item::File { data, .. }) => {
+                self.view.read(&join(&self.path, name.as_bytes()), data, limit)
+            }
+            _ => Ok(None),
         }
     }
-    Some(absolute)
+
+    fn find(&self, name: &str) -> Result<Option<Item>, CommitError> {
+        below(self.view, &self.path, Item::Dir(self.dir.clone()), name.as_bytes())
+    }
 }
 
-fn resolve(freeze: &Freeze, inside: &Path) -> Option<Arc<Directory>> {
-    let mut at = as_directory(freeze.node(Ino::ROOT)?)?;
-    for component in inside.components() {
-        at = as_directory(&*entry(freeze, &at, component.as_os_str().as_bytes())?)?;
+/// What stands at `path` below `item`, which stands at `from`. Links are not followed.
+fn below(
+    view: View<'_>,
+    from: &[u8],
+    mut item: Item,
+    path: &[u8],
+) -> Result<Option<Item>, CommitError> {
+    let mut at = from.to_vec();
+    for name in path.split(|byte| *byte == b'/') {
+        let Item::Dir(dir) = &item else { return Ok(None) };
+        let Some(next) = view.find(&at, dir, name)? else { return Ok(None) };
+        at = join(&at, name);
+        item = next;
     }
-    (at.base == DirBase::Empty).then_some(at)
+    Ok(Some(item))
+}
+
+/// What HEAD or a ref file holds.
+enum Target<'a> {
+    Ref(&'a str),
+    Id(Oid),
+    Neither,
+}
+
+fn target(bytes: &[u8]) -> Target<'_> {
+    let text = std::str::from_utf8(bytes).unwrap_or_default().trim_ascii_end();
+    if let Some(name) = text.strip_prefix("ref:") {
+        return Target::Ref(name.trim_ascii_start());
+    }
+    let id = text.split(|char: char| char.is_ascii_whitespace()).next().unwrap_or_default();
+    Oid::from_hex(id.as_bytes()).map_or(Target::Neither, Target::Id)
+}
+
+fn at(oid: Oid, hash: HashKind) -> Nested {
+    if oid.kind() == hash {
+        Nested::At(oid)
+    } else {
+        Nested::Unknown("a repository with another kind of hash")
+    }
 }

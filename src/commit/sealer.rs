@@ -1,75 +1,57 @@
-//! Plan and seal: the walk, the guards, the commit, the ref.
+//! The one place that makes commits.
 
-use super::change::{ChangeKind, PathChange, Skipped};
+use super::change::{Leaf, Skipped};
+use super::content::{HashCache, Options};
+use super::diff::diff;
 use super::error::CommitError;
-use super::guard::{Allow, Facts, refusals};
-use super::message::{Trailers, message};
-use super::walk::{Found, TrackedPaths, ViewDir, Walk};
+use super::guard::{self, Allow, Facts, Guard};
+use super::leaves::Leaves;
+use super::message::{self, Trailers};
+use super::plan::{self, Made, Plan};
+use super::tracked::{IndexEntry, TrackedPaths};
+use super::view::View;
 use crate::base::Base;
-use crate::git::{CommitSpec, GitError, Head, ObjectWriter};
+use crate::git::{CommitSpec, GitError, Head, ObjectWriter, Repo};
 use crate::overlay::Freeze;
 use crate::sys::{Clock, Disk};
-use crate::types::{BodyId, Ino, Oid, TreeMode};
+use crate::types::Oid;
 use parking_lot::Mutex;
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// How often a seal starts over when the branch moves under it.
-const TRIES: usize = 5;
-/// Stack of the walk: directories may be nested 2048 deep.
-const STACK: usize = 64 << 20;
+/// How often a seal starts over because HEAD was moved meanwhile.
+const ATTEMPTS: u32 = 5;
 
-/// Seals one workspace.
+/// Makes the commits of one workspace.
 pub struct Sealer {
     base: Arc<Base>,
     disk: Arc<dyn Disk>,
     clock: Arc<dyn Clock>,
     mount_dir: PathBuf,
-    hashes: Hashes,
-}
-
-/// Ids of bodies that were hashed before, by version, so that a second status is cheap.
-#[derive(Default)]
-pub(super) struct Hashes(Mutex<HashMap<BodyId, (u64, Oid)>>);
-
-impl Hashes {
-    pub fn get(&self, id: BodyId, version: u64) -> Option<Oid> {
-        self.0.lock().get(&id).filter(|(seen, _)| *seen == version).map(|(_, oid)| *oid)
-    }
-
-    pub fn put(&self, id: BodyId, version: u64, oid: Oid) {
-        self.0.lock().insert(id, (version, oid));
-    }
-}
-
-/// What a seal would hold.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// The tree of the view.
-    pub tree: Oid,
-    /// HEAD's tree; the empty tree before the first commit.
-    pub head_tree: Oid,
-    /// What differs, in byte order of the paths.
-    pub changes: Vec<PathChange>,
-    /// What is left out although git could hold it.
-    pub skipped: Vec<Skipped>,
+    hashes: Mutex<Arc<HashCache>>,
 }
 
 /// What is wanted of a seal.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct SealRequest {
-    /// The user's message.
+    /// What somebody wrote (`-m`).
     pub message: Option<String>,
     /// Trailers of the message.
     pub trailers: Trailers,
-    /// The branch that is mounted, `refs/heads/x`.
+    /// Full name of the branch that was mounted.
     pub mounted_branch: String,
-    /// Guards that are switched off.
+    /// Guards that somebody overruled.
     pub allow: Allow,
-    /// Which paths git tracks.
+}
+
+/// The workspace at one moment, to be taken after HEAD was read: then everything that HEAD holds
+/// is in the freeze, and a seal cannot take it back.
+pub struct Cut {
+    /// The files.
+    pub freeze: Freeze,
+    /// What git tracks.
     pub tracked: TrackedPaths,
-    /// What git is in the middle of, e.g. "a merge".
+    /// What git is in the middle of, as a clause ("a merge is in progress").
     pub operation: Option<String>,
 }
 
@@ -80,182 +62,193 @@ pub enum Sealed {
     Nothing {
         /// HEAD's commit.
         head: Option<Oid>,
+        /// What cannot be in a commit.
+        skipped: Vec<Skipped>,
     },
-    /// A commit was made, durably, and HEAD's branch points to it.
+    /// A commit was made, durably, and HEAD's branch is at it.
     Commit {
         /// The commit.
         oid: Oid,
         /// Full name of the branch.
         branch: String,
-        /// What was HEAD before.
+        /// What the branch was at before; None: this is its first commit.
         parent: Option<Oid>,
+        /// The first line of the message.
+        subject: String,
         /// What the commit holds.
         plan: Plan,
     },
 }
 
 impl Sealer {
-    /// For the workspace whose view is mounted at `mount_dir` (absolute; it is never touched).
+    /// Seals into the repository behind `base` what is mounted at `mount_dir` (absolute; never
+    /// touched).
     pub fn new(
         base: Arc<Base>,
         disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,
         mount_dir: PathBuf,
     ) -> Self {
-        Self { base, disk, clock, mount_dir, hashes: Hashes::default() }
+        Self { base, disk, clock, mount_dir, hashes: Mutex::default() }
     }
 
-    /// What a seal of `freeze` would hold. Writes nothing.
+    /// What a seal would commit on top of `head`, which is to be read before the freeze is taken.
+    /// Stores nothing.
     pub fn plan(
         &self,
         freeze: &Freeze,
         head: &Head,
         tracked: &TrackedPaths,
     ) -> Result<Plan, CommitError> {
-        let mut writer = self.base.repo().dry_writer();
-        let (plan, _) = self.walk(freeze, head, tracked, &mut writer, true)?;
-        Ok(plan)
+        Ok(self.make(freeze, head, tracked, false, &Allow::default())?.plan)
     }
 
-    /// Makes a commit of `freeze` on HEAD's branch, unless nothing changed or a guard refuses.
-    pub fn seal(&self, freeze: &Freeze, request: &SealRequest) -> Result<Sealed, CommitError> {
-        let mut moved = None;
-        for _ in 0..TRIES {
-            match self.try_seal(freeze, request) {
-                Err(CommitError::Git(GitError::RefMoved { name, .. })) => moved = Some(name),
-                other => return other,
+    /// Commits the view on top of HEAD, unless the two are equal or a guard refuses. Returns the cut
+    /// that it looked at, too.
+    ///
+    /// `look` takes the cut; it is asked again when HEAD moved while the commit was made.
+    pub fn seal<E: From<CommitError>>(
+        &self,
+        request: &SealRequest,
+        mut look: impl FnMut(&Head) -> Result<Cut, E>,
+    ) -> Result<(Sealed, Cut), E> {
+        let mut moved = String::new();
+        for _ in 0..ATTEMPTS {
+            let head = self.repo().head().map_err(CommitError::from)?;
+            let cut = look(&head)?;
+            match self.attempt(request, &head, &cut) {
+                Err(CommitError::Git(GitError::RefMoved { name, .. })) => {
+                    tracing::info!(name, "moved while a commit was made; once more");
+                    moved = name;
+                }
+                other => return Ok((other?, cut)),
             }
         }
-        Err(CommitError::Busy { name: moved.unwrap_or_default() })
+        Err(CommitError::Busy { name: moved }.into())
     }
 
-    fn try_seal(&self, freeze: &Freeze, request: &SealRequest) -> Result<Sealed, CommitError> {
-        let repo = self.base.repo();
-        let head = repo.head()?;
-        let mut writer = repo.writer();
-        let (plan, found) = self.walk(freeze, &head, &request.tracked, &mut writer, false)?;
-        if plan.tree == plan.head_tree && (head.tip().is_some() || plan.changes.is_empty()) {
-            return Ok(Sealed::Nothing { head: head.tip() });
-        }
-        let branch = match &head {
-            Head::Branch { name, .. } => Some(name.clone()),
-            Head::Detached(_) => None,
+    /// What is tracked when the index stands for exactly the tree `index`.
+    pub fn tracked_tree(&self, head: &Head, index: Oid) -> Result<TrackedPaths, CommitError> {
+        let changes = diff(&self.base, b"", self.tree_of(head)?, Some(index))?;
+        Ok(TrackedPaths::changed(changes))
+    }
+
+    /// What is tracked when the index holds `entries`.
+    pub fn tracked_entries(
+        &self,
+        head: &Head,
+        entries: impl IntoIterator<Item = IndexEntry>,
+    ) -> Result<TrackedPaths, CommitError> {
+        let leaves: Vec<(_, Leaf)> = match self.tree_of(head)? {
+            Some(tree) => Leaves::new(&self.base, b"", tree).collect::<Result<_, _>>()?,
+            None => Vec::new(),
         };
-        let now = branch.clone().unwrap_or_else(|| "no branch (detached)".to_owned());
-        let other = (now != request.mounted_branch).then(|| (request.mounted_branch.clone(), now));
+        Ok(TrackedPaths::compare(leaves, entries))
+    }
+
+    fn attempt(
+        &self,
+        request: &SealRequest,
+        head: &Head,
+        cut: &Cut,
+    ) -> Result<Sealed, CommitError> {
+        let made = self.make(&cut.freeze, head, &cut.tracked, true, &request.allow)?;
+        let Made { plan, writer, .. } = made;
+        if plan.is_clean() {
+            return Ok(Sealed::Nothing { head: head.tip(), skipped: plan.skipped });
+        }
+        self.ask_guards(request, head, cut, &plan)?;
+        self.commit(request, head, plan, writer)
+    }
+
+    fn ask_guards(
+        &self,
+        request: &SealRequest,
+        head: &Head,
+        cut: &Cut,
+        plan: &Plan,
+    ) -> Result<(), CommitError> {
+        let lost = guard::lost_files(&plan.changes).len();
         let facts = Facts {
             changes: &plan.changes,
-            tracked_count: self.count_tracked(&plan)?,
-            big: &found.big,
-            secrets: &found.secrets,
-            hostile: &found.hostile,
-            other_branch: other,
-            operation: request.operation.clone(),
+            tracked_count: self.count_tracked(plan.head_tree, 2 * lost + 1)?,
+            big: &plan.big_files,
+            secrets: &plan.secrets,
+            hostile: &plan.hostile,
+            head,
+            mounted_branch: &request.mounted_branch,
+            operation: cut.operation.as_deref(),
         };
-        let refused = refusals(&facts, &request.allow);
-        if !refused.is_empty() {
-            return Err(CommitError::Refused(refused));
-        }
-        let name = branch.ok_or_else(|| GitError::Ref {
-            name: "HEAD".to_owned(),
-            why: "it is detached: switch to a branch first".to_owned(),
-        })?;
-        let oid = self.write_commit(&plan, head.tip(), request, writer)?;
-        let subject = format!("commit (toft): {}", plan.changes.len());
-        repo.cas_ref(&*self.disk, &name, oid, head.tip(), &subject)?;
-        Ok(Sealed::Commit { oid, branch: name, parent: head.tip(), plan })
+        let refusals = guard::refusals(&facts, &request.allow);
+        if refusals.is_empty() { Ok(()) } else { Err(CommitError::Refused(refusals)) }
     }
 
-    fn write_commit(
+    /// Makes the commit durable, then moves the branch.
+    fn commit(
         &self,
-        plan: &Plan,
-        parent: Option<Oid>,
         request: &SealRequest,
+        head: &Head,
+        plan: Plan,
         mut writer: ObjectWriter,
-    ) -> Result<Oid, CommitError> {
-        let (author, committer) = self.base.repo().identity().sign(self.clock.now());
-        let oid = writer.commit(&CommitSpec {
-            tree: plan.tree,
-            parents: parent.into_iter().collect(),
-            author,
-            committer,
-            message: message(request.message.as_deref(), &plan.changes, &request.trailers),
-        })?;
+    ) -> Result<Sealed, CommitError> {
+        let Head::Branch { name, tip: parent } = head.clone() else {
+            let why = "it is on no branch".to_owned();
+            return Err(GitError::Ref { name: "HEAD".to_owned(), why }.into());
+        };
+        let message =
+            message::message(request.message.as_deref(), &plan.changes, &request.trailers);
+        let subject = String::from_utf8_lossy(&message).lines().next().unwrap_or("").to_owned();
+        let (author, committer) = self.repo().identity().sign(self.clock.now());
+        let parents = Vec::from_iter(parent);
+        let spec = CommitSpec { tree: plan.tree, parents, author, committer, message };
+        let oid = writer.commit(&spec)?;
         writer.finish(&*self.disk)?;
-        Ok(oid)
+        self.still_at(head)?;
+        let kind = if parent.is_some() { "commit (toft)" } else { "commit (initial, toft)" };
+        self.repo().cas_ref(&*self.disk, &name, oid, parent, &format!("{kind}: {subject}"))?;
+        Ok(Sealed::Commit { oid, branch: name, parent, subject, plan })
     }
 
-    fn walk(
+    /// Whoever switched branches meanwhile left the old branch where it was: the compare-and-swap
+    /// would not notice that the files are those of another one.
+    fn still_at(&self, head: &Head) -> Result<(), CommitError> {
+        let now = self.repo().head()?;
+        if now == *head {
+            return Ok(());
+        }
+        let actual = now.tip();
+        Err(GitError::RefMoved { name: "HEAD".to_owned(), actual }.into())
+    }
+
+    fn make(
         &self,
         freeze: &Freeze,
         head: &Head,
         tracked: &TrackedPaths,
-        writer: &mut ObjectWriter,
-        dry: bool,
-    ) -> Result<(Plan, Found), CommitError> {
-        let repo = self.base.repo();
-        let head_tree = match head.tip() {
-            Some(tip) => Some(repo.commit(tip)?.tree),
-            None => None,
-        };
-        let mut walk = Walk {
-            base: &self.base,
-            freeze,
-            tracked,
-            writer,
-            excludes: repo.excludes()?,
-            filters: repo.filters()?,
-            hashes: &self.hashes,
-            mount_dir: &self.mount_dir,
-            dry,
-            found: Found::default(),
-            path: Vec::new(),
-            depth: 0,
-        };
-        let root = freeze.node(Ino::ROOT).and_then(|node| node.directory().cloned());
-        let root = root.expect("an overlay is opened only with a root directory");
-        let tree = on_deep_stack(|| walk.directory(ViewDir::of(&root), head_tree, false))?;
-        let mut found = std::mem::take(&mut walk.found);
-        let tree = match tree {
-            Some(tree) => tree,
-            None => walk.writer.tree(Vec::new())?,
-        };
-        found.changes.sort_by(|a, b| a.path.cmp(&b.path));
-        let plan = Plan {
-            tree,
-            head_tree: head_tree.unwrap_or_else(|| repo.empty_tree()),
-            changes: std::mem::take(&mut found.changes),
-            skipped: std::mem::take(&mut found.skipped),
-        };
-        Ok((plan, found))
+        store: bool,
+        allow: &Allow,
+    ) -> Result<Made, CommitError> {
+        let now = self.clock.now();
+        let options = Options { store, big_files: allow.has(Guard::BigFile), now };
+        let known = self.hashes.lock().clone();
+        let view = View { freeze, base: &self.base, mount_dir: &self.mount_dir };
+        let made = plan::make(view, self.tree_of(head)?, tracked, options, known)?;
+        *self.hashes.lock() = made.hashes.clone();
+        Ok(made)
     }
 
-    /// Files in HEAD's tree, counted only as far as the guards need: past twice the deletions it
-    /// makes no difference how many more there are.
-    fn count_tracked(&self, plan: &Plan) -> Result<usize, CommitError> {
-        let deleted = plan.changes.iter().filter(|change| change.kind == ChangeKind::Deleted);
-        let enough = 2 * deleted.count() + 1;
-        let mut count = 0;
-        let mut queue = vec![plan.head_tree];
-        while let Some(oid) = queue.pop().filter(|_| count < enough) {
-            let tree = self.base.tree(oid);
-            let tree = tree.map_err(|source| CommitError::Base { path: Vec::new(), source })?;
-            for entry in &tree.entries {
-                match entry.mode {
-                    TreeMode::Tree => queue.push(entry.oid),
-                    _ => count += 1,
-                }
-            }
-        }
-        Ok(count)
+    fn tree_of(&self, head: &Head) -> Result<Option<Oid>, CommitError> {
+        let commit = head.tip().map(|tip| self.repo().commit(tip)).transpose()?;
+        Ok(commit.map(|commit| commit.tree))
     }
-}
 
-/// Runs `work` on a thread of its own whose stack is deep enough for the deepest tree.
-fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
-        let thread = thread.expect("a thread can be started");
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
+    /// How many files `tree` has, as far as `limit`.
+    fn count_tracked(&self, tree: Oid, limit: usize) -> Result<usize, CommitError> {
+        let leaves = Leaves::new(&self.base, b"", tree).take(limit);
+        leaves.map(|leaf| leaf.map(|_| 1)).sum()
+    }
+
+    fn repo(&self) -> &Repo {
+        self.base.repo()
+    }
 }

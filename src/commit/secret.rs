@@ -1,136 +1,183 @@
-//! What looks like a secret: by file name, and by content. Pure; short and precise on purpose, since
-//! a guard that cries wolf is switched off.
+//! What looks like a secret: few shapes, each precise, because a guard that cries wolf gets
+//! switched off. Pure.
 
-/// Names that tools write private keys and passwords to.
+/// How much of a file is searched.
+pub(super) const SEARCHED: usize = 1 << 20;
+/// Git's own measure of a text file: no NUL in the first bytes.
+const TEXT_PROBE: usize = 8000;
+/// A token of fewer different characters is a placeholder (`ghp_xxxx…`).
+const VARIETY: usize = 8;
+/// Random text of this length has a digit.
+const LONG: usize = 30;
+/// Base64 that follows a real key's header.
+const KEY_BYTES: usize = 32;
+
+/// Files whose name says what they hold.
 const NAMES: &[&str] = &[
-    ".env",
     "id_rsa",
     "id_dsa",
     "id_ecdsa",
+    "id_ecdsa_sk",
     "id_ed25519",
-    ".netrc",
-    "_netrc",
-    ".pgpass",
-    ".npmrc",
-    ".pypirc",
+    "id_ed25519_sk",
     ".git-credentials",
-    ".htpasswd",
-    "credentials.json",
-    "secring.gpg",
+    ".netrc",
+    ".pgpass",
 ];
-const SUFFIXES: &[&str] = &[".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".ppk"];
-/// `.env.NAME` holds secrets, except for these names, which are made to be shared.
-const SHARED_ENV: &[&str] = &["example", "sample", "template", "dist", "defaults", "schema"];
-/// Names on the first list that only sometimes hold a secret: the content decides.
-const BY_CONTENT: &[(&str, &str)] =
-    &[(".npmrc", "_auth"), (".pypirc", "password"), ("credentials.json", "private_key")];
+/// Key stores.
+const EXTENSIONS: &[&str] = &[".p12", ".pfx", ".ppk"];
+/// Parts of `.env.…` that say that it is a template.
+const TEMPLATES: &[&str] =
+    &["example", "sample", "template", "tmpl", "tpl", "dist", "defaults", "schema", "vault"];
 
-/// Known shapes of tokens: prefix, least number of characters that follow, and which.
-const TOKENS: &[(&str, usize, Alphabet)] = &[
-    ("AKIA", 16, Alphabet::Upper),
-    ("ASIA", 16, Alphabet::Upper),
-    ("ghp_", 36, Alphabet::Word),
-    ("gho_", 36, Alphabet::Word),
-    ("ghu_", 36, Alphabet::Word),
-    ("ghs_", 36, Alphabet::Word),
-    ("github_pat_", 59, Alphabet::Word),
-    ("glpat-", 20, Alphabet::Word),
-    ("xoxb-", 24, Alphabet::Word),
-    ("xoxp-", 24, Alphabet::Word),
-    ("sk-ant-", 40, Alphabet::Word),
-    ("sk-proj-", 40, Alphabet::Word),
-    ("sk_live_", 24, Alphabet::Word),
-    ("AIza", 35, Alphabet::Word),
-    ("npm_", 36, Alphabet::Word),
-    ("art_v1_", 40, Alphabet::Word),
-];
-
-#[derive(Clone, Copy)]
-enum Alphabet {
-    Upper,
-    Word,
+/// A token: what it starts with, and what must follow.
+struct Shape {
+    what: &'static str,
+    prefix: &'static str,
+    accepts: fn(u8) -> bool,
+    /// Least number of accepted bytes after the prefix.
+    least: usize,
+    /// Greatest; one more accepted byte and it is something else.
+    most: usize,
 }
 
-impl Alphabet {
-    fn has(self, byte: u8) -> bool {
-        match self {
-            Self::Upper => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
-            Self::Word => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'),
-        }
+const ANY: usize = usize::MAX;
+
+const SHAPES: &[Shape] = &[
+    Shape { what: "an AWS access key", prefix: "AKIA", accepts: upper, least: 16, most: 16 },
+    Shape { what: "an AWS access key", prefix: "ASIA", accepts: upper, least: 16, most: 16 },
+    Shape { what: "a GitHub token", prefix: "ghp_", accepts: alnum, least: 36, most: ANY },
+    Shape { what: "a GitHub token", prefix: "gho_", accepts: alnum, least: 36, most: ANY },
+    Shape { what: "a GitHub token", prefix: "ghu_", accepts: alnum, least: 36, most: ANY },
+    Shape { what: "a GitHub token", prefix: "ghs_", accepts: alnum, least: 36, most: ANY },
+    Shape { what: "a GitHub token", prefix: "ghr_", accepts: alnum, least: 36, most: ANY },
+    Shape { what: "a GitHub token", prefix: "github_pat_", accepts: word, least: 60, most: ANY },
+    Shape { what: "a GitLab token", prefix: "glpat-", accepts: word, least: 20, most: ANY },
+    Shape { what: "a Slack token", prefix: "xoxb-", accepts: word, least: 30, most: ANY },
+    Shape { what: "a Slack token", prefix: "xoxp-", accepts: word, least: 30, most: ANY },
+    Shape { what: "a Slack token", prefix: "xoxa-", accepts: word, least: 30, most: ANY },
+    Shape { what: "a Slack token", prefix: "xoxs-", accepts: word, least: 30, most: ANY },
+    Shape { what: "a Google API key", prefix: "AIza", accepts: word, least: 35, most: 35 },
+    Shape { what: "an Anthropic key", prefix: "sk-ant-", accepts: word, least: 40, most: ANY },
+    Shape { what: "an OpenAI key", prefix: "sk-proj-", accepts: word, least: 40, most: ANY },
+    Shape { what: "an OpenAI key", prefix: "sk-svcacct-", accepts: word, least: 40, most: ANY },
+    Shape { what: "an OpenAI key", prefix: "sk-admin-", accepts: word, least: 40, most: ANY },
+    Shape { what: "an OpenAI key", prefix: "sk-", accepts: alnum, least: 48, most: 48 },
+    Shape { what: "a Stripe key", prefix: "sk_live_", accepts: alnum, least: 24, most: ANY },
+    Shape { what: "an npm token", prefix: "npm_", accepts: alnum, least: 36, most: 36 },
+    Shape {
+        what: "a token of a git host",
+        prefix: "art_v1_",
+        accepts: alnum,
+        least: 40,
+        most: ANY,
+    },
+];
+
+/// Why the name of `path` looks like a secret.
+pub fn secret_name(path: &[u8]) -> Option<&'static str> {
+    let start = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    let name = path[start..].to_ascii_lowercase();
+    if is_dotenv(&name) {
+        return Some("an environment file");
     }
+    let named = NAMES.iter().any(|known| name == known.as_bytes());
+    let stored =
+        EXTENSIONS.iter().any(|end| name.len() > end.len() && name.ends_with(end.as_bytes()));
+    let aws = path == b".aws/credentials" || path.ends_with(b"/.aws/credentials");
+    (named || stored || aws).then_some("a file of keys or passwords")
 }
 
-/// Why the last component `name` of a path looks like a secret.
-pub fn secret_name(name: &[u8]) -> Option<&'static str> {
-    let lower = name.to_ascii_lowercase();
-    if BY_CONTENT.iter().any(|(listed, _)| listed.as_bytes() == lower) {
+/// What in `content`, the beginning of a file, looks like a secret.
+pub fn secret_content(content: &[u8]) -> Option<&'static str> {
+    let probe = &content[..content.len().min(TEXT_PROBE)];
+    if probe.contains(&0) {
         return None;
     }
-    if let Some(kind) = lower.strip_prefix(b".env.") {
-        let shared = SHARED_ENV.iter().any(|word| kind.ends_with(word.as_bytes()));
-        return (!shared).then_some("environment file");
-    }
-    let listed = NAMES.iter().any(|listed| listed.as_bytes() == lower);
-    let ends = SUFFIXES.iter().any(|suffix| lower.ends_with(suffix.as_bytes()));
-    (listed || ends).then_some("its name is that of a secret")
-}
-
-/// Why `bytes`, the content of a file called `name`, look like a secret.
-pub fn secret_content(name: &[u8], bytes: &[u8]) -> Option<&'static str> {
-    if is_private_key(bytes) {
-        return Some("it holds a private key");
-    }
-    let lower = name.to_ascii_lowercase();
-    let named = BY_CONTENT.iter().find(|(listed, _)| listed.as_bytes() == lower);
-    if named.is_some_and(|(_, word)| position(bytes, word.as_bytes()).is_some()) {
-        return Some("it holds a password");
-    }
-    TOKENS.iter().any(|token| has_token(bytes, *token)).then_some("it holds an access token")
-}
-
-/// A PEM header of a private key at the start of a line, and a body behind it.
-fn is_private_key(bytes: &[u8]) -> bool {
-    let mut rest = bytes;
-    while let Some(at) = position(rest, b"-----BEGIN ") {
-        let line_start = at == 0 || rest[at - 1] == b'\n';
-        rest = &rest[at + 11..];
-        let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let header = line.trim_ascii_end();
-        if line_start
-            && header.ends_with(b"PRIVATE KEY-----")
-            && rest.len() > line.len() + 64
-            && position(rest, b"-----END ").is_some_and(|end| end > line.len() + 64)
+    let content = &content[..content.len().min(SEARCHED)];
+    let mut before = b' ';
+    for (at, byte) in content.iter().enumerate() {
+        let rest = &content[at..];
+        if *byte == b'-' && is_private_key(rest) {
+            return Some("a private key");
+        }
+        if matches!(byte, b'A' | b'a' | b'g' | b'n' | b's' | b'x')
+            && !word(before)
+            && let Some(shape) = SHAPES.iter().find(|shape| shape.matches(rest))
         {
-            return true;
+            return Some(shape.what);
         }
-    }
-    false
-}
-
-fn has_token(bytes: &[u8], (prefix, least, alphabet): (&str, usize, Alphabet)) -> bool {
-    let mut from = 0;
-    while let Some(at) = position(&bytes[from..], prefix.as_bytes()).map(|at| at + from) {
-        let tail = &bytes[at + prefix.len()..];
-        let run = tail.iter().take_while(|byte| alphabet.has(**byte)).count();
-        let starts = at == 0 || !Alphabet::Word.has(bytes[at - 1]);
-        // Placeholders repeat themselves: xxxxxxxx, 00000000.
-        let varied = tail[..run].iter().collect::<std::collections::BTreeSet<_>>().len() >= 8;
-        if starts && run >= least && varied {
-            return true;
-        }
-        from = at + prefix.len();
-    }
-    false
-}
-
-fn position(bytes: &[u8], needle: &[u8]) -> Option<usize> {
-    let first = *needle.first()?;
-    let mut from = 0;
-    while let Some(at) = bytes[from..].iter().position(|byte| *byte == first) {
-        if bytes[from + at..].starts_with(needle) {
-            return Some(from + at);
-        }
-        from += at + 1;
+        before = *byte;
     }
     None
+}
+
+impl Shape {
+    fn matches(&self, text: &[u8]) -> bool {
+        let Some(rest) = text.strip_prefix(self.prefix.as_bytes()) else { return false };
+        let len = rest.iter().take_while(|byte| (self.accepts)(**byte)).count();
+        let token = &rest[..len];
+        // What follows an exact length must not continue a word either.
+        let ends = rest.get(len).is_none_or(|next| self.most == ANY || !word(*next));
+        (self.least..=self.most).contains(&len)
+            && ends
+            && varied(token)
+            && (len < LONG || token.iter().any(u8::is_ascii_digit))
+            && !token.ends_with(b"EXAMPLE")
+    }
+}
+
+/// `.env`, `.env.local` and so on, but no template.
+fn is_dotenv(name: &[u8]) -> bool {
+    let Some(rest) = name.strip_prefix(b".env") else { return false };
+    let mut parts = rest.split(|byte| *byte == b'.');
+    let starts_well = parts.next().is_some_and(<[u8]>::is_empty);
+    starts_well && !parts.any(|part| TEMPLATES.iter().any(|known| part == known.as_bytes()))
+}
+
+/// Whether `text` starts with the header of a private key and some of the key itself: a header
+/// alone stands in every program that reads keys.
+fn is_private_key(text: &[u8]) -> bool {
+    let Some(rest) = text.strip_prefix(b"-----BEGIN ") else { return false };
+    let header = &rest[..rest.len().min(64)];
+    let Some(end) = find(header, b"-----") else { return false };
+    let kind = &header[..end];
+    if !kind.ends_with(b"PRIVATE KEY") && !kind.ends_with(b"PRIVATE KEY BLOCK") {
+        return false;
+    }
+    let mut body = &rest[end + 5..];
+    // Line ends, indentation, and the `\n` of a key inside a JSON string.
+    while let [first, tail @ ..] = body {
+        body = match (first, tail) {
+            (b'\\', [b'n' | b'r', tail @ ..]) => tail,
+            (first, tail) if first.is_ascii_whitespace() => tail,
+            _ => break,
+        };
+    }
+    let encrypted = [b"Proc-Type:".as_slice(), b"Version:", b"Comment:"];
+    let base64 = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    let key = &body[..body.iter().take_while(base64).count()];
+    encrypted.iter().any(|line| body.starts_with(line)) || (key.len() >= KEY_BYTES && varied(key))
+}
+
+fn varied(token: &[u8]) -> bool {
+    let mut seen = [false; 256];
+    token.iter().for_each(|byte| seen[usize::from(*byte)] = true);
+    seen.iter().filter(|seen| **seen).count() >= VARIETY
+}
+
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    text.windows(wanted.len()).position(|window| window == wanted)
+}
+
+fn upper(byte: u8) -> bool {
+    byte.is_ascii_uppercase() || byte.is_ascii_digit()
+}
+
+fn alnum(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+}
+
+fn word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }

@@ -1,485 +1,358 @@
-//! The walk: from the root of the frozen view to the id of its tree.
+//! From the frozen view to a tree, by the rules of `git add -A && git write-tree`.
 //!
-//! Only differences are visited: an untouched subtree that HEAD's tree has too is taken by its id.
+//! Directories whose tree is HEAD's are not looked into. The walk keeps its own stack: a hostile
+//! tree may be deeper than a thread's.
 
-use super::change::{PathChange, Skipped};
+use super::change::{Leaf, PathChange, Skipped};
+use super::content::{Contents, HashCache, Options, Source};
+use super::diff::diff;
 use super::error::CommitError;
-use super::guard::BIG_FILE;
+use super::frame::{Frame, HeadEntry, Pair};
+use super::guard::{BIG_FILE, Finding};
 use super::nested::{Nested, nested};
-use super::sealer::Hashes;
-use super::secret::{secret_content, secret_name};
-use crate::base::{Base, BaseError, Entry, Tree, is_dotgit_disguise};
-use crate::git::{Excludes, Filters, ObjectWriter, TreeItem};
-use crate::overlay::{Body, DirBase, Directory, FileData, Freeze, Node, NodeData, Slot};
-use crate::types::{BodyId, Name, Oid, TreeMode};
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use super::secret::secret_name;
+use super::tracked::TrackedPaths;
+use super::view::{Dir, Item, View};
+use crate::base::is_dotgit_disguise;
+use crate::git::{Excludes, Filters};
+use crate::types::{Name, Oid, TreeMode};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-/// core.maxTreeDepth of git.
-const DEPTH_MAX: usize = 2048;
-/// Files up to this size are looked into for secrets.
-const INSPECT_MAX: u64 = 1 << 20;
-
-type Result<T, E = CommitError> = std::result::Result<T, E>;
-
-/// Which paths git tracks, so that ignore rules do not concern them.
-#[derive(Clone, Debug)]
-pub enum TrackedPaths {
-    /// Those of HEAD's tree: the index is as toft wrote it.
-    Head,
-    /// Those of the index, which the user changed.
-    Index(BTreeSet<Vec<u8>>),
-}
-
-impl TrackedPaths {
-    fn has(&self, path: &[u8], head: Option<&Entry>) -> bool {
-        match self {
-            Self::Head => head.is_some_and(|entry| entry.mode != TreeMode::Tree),
-            Self::Index(paths) => paths.contains(path),
-        }
-    }
-
-    fn has_below(&self, dir: &[u8], head: Option<&Entry>) -> bool {
-        match self {
-            Self::Head => head.is_some_and(|entry| entry.mode == TreeMode::Tree),
-            Self::Index(paths) => {
-                let prefix = [dir, b"/"].concat();
-                paths.range(prefix.clone()..).next().is_some_and(|path| path.starts_with(&prefix))
-            }
-        }
-    }
-}
+/// The longest path that git can add (PATH_MAX, with its NUL).
+const PATH_MAX: usize = 4096;
+/// Larger files of rules are not read, as git does not.
+const RULES_MAX: u64 = 100 << 20;
 
 /// What a walk found on its way.
 #[derive(Default)]
 pub(super) struct Found {
-    pub changes: Vec<PathChange>,
-    pub skipped: Vec<Skipped>,
-    pub big: Vec<(Vec<u8>, u64)>,
-    pub secrets: Vec<(Vec<u8>, &'static str)>,
-    pub hostile: Vec<Vec<u8>>,
+    pub(super) changes: Vec<PathChange>,
+    pub(super) skipped: Vec<Skipped>,
+    pub(super) big_files: Vec<Finding>,
+    pub(super) secrets: Vec<Finding>,
+    pub(super) hostile: Vec<Finding>,
 }
 
-/// One walk over one freeze.
+/// A walk over the view beside HEAD's tree.
 pub(super) struct Walk<'a> {
-    pub base: &'a Base,
-    pub freeze: &'a Freeze,
-    pub tracked: &'a TrackedPaths,
-    pub writer: &'a mut ObjectWriter,
-    pub excludes: Excludes,
-    pub filters: Filters,
-    pub hashes: &'a Hashes,
-    pub mount_dir: &'a Path,
-    /// A dry walk computes ids; a real one has to hand all new content to the writer.
-    pub dry: bool,
-    pub found: Found,
-    pub path: Vec<u8>,
-    pub depth: usize,
+    view: View<'a>,
+    tracked: &'a TrackedPaths,
+    contents: Contents<'a>,
+    excludes: Excludes,
+    filters: Filters,
+    /// Where it is now.
+    path: Vec<u8>,
+    found: Found,
 }
 
-/// A directory of the view: a base tree and what differs from it.
-#[derive(Clone, Copy)]
-pub(super) struct ViewDir<'a> {
-    tree: Option<Oid>,
-    delta: Option<&'a BTreeMap<Name, Slot>>,
-}
-
-impl<'a> ViewDir<'a> {
-    pub fn of(directory: &'a Directory) -> Self {
-        Self { tree: directory.base.tree(), delta: Some(&directory.delta) }
+impl<'a> Walk<'a> {
+    pub(super) fn new(
+        view: View<'a>,
+        tracked: &'a TrackedPaths,
+        options: Options,
+        known: Arc<HashCache>,
+    ) -> Result<Self, CommitError> {
+        let repo = view.base.repo();
+        Ok(Self {
+            view,
+            tracked,
+            contents: Contents::new(view, options, known),
+            excludes: repo.excludes()?,
+            filters: repo.filters()?,
+            path: Vec::new(),
+            found: Found::default(),
+        })
     }
 
-    fn slot(&self, name: &[u8]) -> Option<Slot> {
-        self.delta.and_then(|delta| delta.get(name)).copied()
-    }
-}
-
-/// One name of the view.
-enum Seen {
-    Base(Entry),
-    Node(Arc<Node>),
-}
-
-impl Seen {
-    fn is_dir(&self) -> bool {
-        match self {
-            Self::Base(entry) => entry.mode == TreeMode::Tree,
-            Self::Node(node) => node.directory().is_some(),
-        }
-    }
-}
-
-impl Walk<'_> {
-    /// The id of the tree of `view`; None when git would not record it, being empty.
-    ///
-    /// `head` is HEAD's tree at the same path; `ignored` says that an ignore rule covers all of it.
-    pub fn directory(
-        &mut self,
-        view: ViewDir<'_>,
+    /// Walks all of it; returns the tree.
+    pub(super) fn run(
+        mut self,
         head: Option<Oid>,
-        ignored: bool,
-    ) -> Result<Option<Oid>> {
-        if self.depth > DEPTH_MAX {
-            return Err(CommitError::TooDeep { path: self.path.clone() });
-        }
-        let lower = self.tree(view.tree)?;
-        let head = self.tree(head)?;
-        if !lower.hidden.is_empty() && view.delta.is_some_and(|delta| !delta.is_empty()) {
-            self.found.hostile.push(self.path.clone());
-        }
-        self.enter(view, &lower)?;
-        let mut items = Vec::with_capacity(lower.entries.len());
-        for (name, seen) in self.merged(view, &lower) {
-            let before = head.find(name.as_bytes());
-            let at = self.path.len();
-            if at > 0 {
-                self.path.push(b'/');
-            }
-            self.path.extend_from_slice(name.as_bytes());
-            self.depth += 1;
-            let is_dir = seen.is_dir();
-            let after = self.entry(&name, seen, before, ignored)?;
-            self.compare(before, after, is_dir)?;
-            self.depth -= 1;
-            self.path.truncate(at);
-            items.extend(after.map(|(mode, oid)| TreeItem { mode, name, oid }));
-        }
-        self.leave();
-        self.vanished(&head, view, &lower)?;
-        if items.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(self.writer.tree(items)?))
-    }
-
-    /// What the view holds, in byte order: the base's entries under the delta's.
-    fn merged(&self, view: ViewDir<'_>, lower: &Tree) -> Vec<(Name, Seen)> {
-        let untouched = lower
-            .entries
-            .iter()
-            .filter(|entry| view.slot(entry.name.as_bytes()).is_none())
-            .map(|entry| (entry.name.clone(), Seen::Base(entry.clone())));
-        let touched = view.delta.into_iter().flatten().filter_map(|(name, slot)| match slot {
-            Slot::Entry(ino) => Some((name.clone(), Seen::Node(self.freeze.node(*ino)?.clone()))),
-            Slot::Whiteout => None,
-        });
-        let mut all: Vec<_> = untouched.chain(touched).collect();
-        all.sort_by(|a, b| a.0.cmp(&b.0));
-        all
-    }
-
-    /// What git would record for the entry at `self.path`.
-    fn entry(
-        &mut self,
-        name: &Name,
-        seen: Seen,
-        before: Option<&Entry>,
-        ignored: bool,
-    ) -> Result<Option<(TreeMode, Oid)>> {
-        match seen {
-            Seen::Base(entry) => self.base_entry(&entry, before, ignored),
-            Seen::Node(_) if name.as_bytes() == b".git" => Ok(None),
-            Seen::Node(node) => {
-                if is_dotgit_disguise(name.as_bytes()) {
-                    self.skip("git refuses this name: it could be taken for .git");
-                    return Ok(None);
-                }
-                self.node(name, &node, before, ignored)
-            }
-        }
-    }
-
-    fn base_entry(
-        &mut self,
-        entry: &Entry,
-        before: Option<&Entry>,
-        ignored: bool,
-    ) -> Result<Option<(TreeMode, Oid)>> {
-        let same =
-            before.is_some_and(|before| (before.mode, before.oid) == (entry.mode, entry.oid));
-        if same && (entry.mode != TreeMode::Tree || matches!(self.tracked, TrackedPaths::Head)) {
-            return Ok(Some((entry.mode, entry.oid)));
-        }
-        match entry.mode {
-            TreeMode::Tree => {
-                let view = ViewDir { tree: Some(entry.oid), delta: None };
-                self.subdirectory(view, before, ignored)
-            }
-            TreeMode::Blob | TreeMode::BlobExec => {
-                self.blob(entry.oid, entry.mode, before, ignored)
-            }
-            mode @ (TreeMode::Link | TreeMode::Commit) => {
-                let is_dir = mode == TreeMode::Commit;
-                Ok((!self.left_out(before, ignored, is_dir)).then_some((mode, entry.oid)))
-            }
-        }
-    }
-
-    fn node(
-        &mut self,
-        name: &Name,
-        node: &Node,
-        before: Option<&Entry>,
-        ignored: bool,
-    ) -> Result<Option<(TreeMode, Oid)>> {
-        let mode = if node.meta.perm & 0o100 == 0 { TreeMode::Blob } else { TreeMode::BlobExec };
-        match &node.data {
-            NodeData::Directory(directory) => self.node_directory(directory, before, ignored),
-            NodeData::Special(_) => Ok(None),
-            NodeData::Regular(FileData::Blob(oid)) => self.blob(*oid, mode, before, ignored),
-            NodeData::Regular(FileData::Body(id)) => {
-                if self.left_out(before, ignored, false) {
-                    return Ok(None);
-                }
-                Ok(Some((mode, self.body(name, *id, before)?)))
-            }
-            NodeData::BaseSymlink(_) | NodeData::Symlink(_)
-                if self.left_out(before, ignored, false) =>
-            {
-                Ok(None)
-            }
-            NodeData::BaseSymlink(oid) => Ok(Some((TreeMode::Link, *oid))),
-            NodeData::Symlink(target) => Ok(Some((TreeMode::Link, self.writer.blob(target)?))),
-        }
-    }
-
-    fn node_directory(
-        &mut self,
-        directory: &Directory,
-        before: Option<&Entry>,
-        ignored: bool,
-    ) -> Result<Option<(TreeMode, Oid)>> {
-        let hash = self.base.repo().hash_kind();
-        let nested = nested(self.freeze, directory, &self.path, self.mount_dir, hash);
-        let gitlink = match (nested, directory.base) {
-            (Nested::At(oid), _) | (_, DirBase::Gitlink(oid)) => Some(oid),
-            (Nested::Unborn, _) if !self.tracked.has_below(&self.path, before) => {
-                self.skip("a repository in it has no commit yet");
-                return Ok(None);
-            }
-            _ => None,
-        };
-        if let Some(oid) = gitlink {
-            let left_out = self.left_out(before, ignored, true);
-            return Ok((!left_out).then_some((TreeMode::Commit, oid)));
-        }
-        self.subdirectory(ViewDir::of(directory), before, ignored)
-    }
-
-    fn subdirectory(
-        &mut self,
-        view: ViewDir<'_>,
-        before: Option<&Entry>,
-        ignored: bool,
-    ) -> Result<Option<(TreeMode, Oid)>> {
-        let ignored = ignored || self.excludes.is_excluded(&self.path, true);
-        let head = before.filter(|entry| entry.mode == TreeMode::Tree).map(|entry| entry.oid);
-        if ignored && !self.tracked.has_below(&self.path, before) {
-            head.map_or(Ok(()), |oid| self.deleted_below(oid))?;
-            return Ok(None);
-        }
-        Ok(self.directory(view, head, ignored)?.map(|oid| (TreeMode::Tree, oid)))
-    }
-
-    /// Whether an ignore rule keeps the untracked entry at `self.path` out.
-    fn left_out(&self, before: Option<&Entry>, ignored: bool, is_dir: bool) -> bool {
-        !self.tracked.has(&self.path, before)
-            && (ignored || self.excludes.is_excluded(&self.path, is_dir))
-    }
-
-    /// A file whose content is a blob of the base, at its old path or moved.
-    fn blob(
-        &mut self,
-        oid: Oid,
-        mode: TreeMode,
-        before: Option<&Entry>,
-        ignored: bool,
-    ) -> Result<Option<(TreeMode, Oid)>> {
-        if self.left_out(before, ignored, false) {
-            return Ok(None);
-        }
-        let tracked = file_oid(before);
-        if tracked == Some(oid) || !self.filters.applies(&self.path) {
-            return Ok(Some((mode, oid)));
-        }
-        let bytes = self.blob_bytes(oid)?;
-        let clean = self.filters.to_git(&self.path, &bytes, tracked)?;
-        Ok(Some((mode, self.writer.blob(&clean)?)))
-    }
-
-    /// A file whose content is a body of the overlay.
-    fn body(&mut self, name: &Name, id: BodyId, before: Option<&Entry>) -> Result<Oid> {
-        let body = self.freeze.body(id).map_err(|source| self.unreadable(source))?;
-        let len = body.stat().map_err(|source| self.unreadable(source))?.len;
-        if len > BIG_FILE {
-            self.found.big.push((self.path.clone(), len));
-        }
-        let untracked = !self.tracked.has(&self.path, before);
-        let by_name = secret_name(name.as_bytes()).filter(|_| untracked);
-        if let Some(why) = by_name {
-            self.found.secrets.push((self.path.clone(), why));
-        }
-        if self.filters.applies(&self.path) {
-            let bytes = self.body_bytes(&body, len)?;
-            let clean = self.filters.to_git(&self.path, &bytes, file_oid(before))?;
-            return Ok(self.writer.blob(&clean)?);
-        }
-        let version = body.version();
-        if let Some(oid) = self.hashes.get(id, version)
-            && (self.dry || self.base.repo().exists(oid))
-        {
-            return Ok(oid);
-        }
-        let oid = if len <= INSPECT_MAX {
-            let bytes = self.body_bytes(&body, len)?;
-            if untracked && by_name.is_none() {
-                let why = secret_content(name.as_bytes(), &bytes);
-                self.found.secrets.extend(why.map(|why| (self.path.clone(), why)));
-            }
-            self.writer.blob(&bytes)?
-        } else {
-            self.writer.blob_from_file(body.file(), len)?
-        };
-        self.hashes.put(id, version, oid);
-        Ok(oid)
-    }
-
-    /// Notes what differs at `self.path`. Below a directory on both sides the walk has done so.
-    fn compare(
-        &mut self,
-        before: Option<&Entry>,
-        after: Option<(TreeMode, Oid)>,
-        is_dir: bool,
-    ) -> Result<()> {
-        let is_file = |mode: TreeMode| mode != TreeMode::Tree;
-        let old = before.map(|entry| (entry.mode, entry.oid));
-        let (old_file, new_file) =
-            (old.filter(|(mode, _)| is_file(*mode)), after.filter(|(mode, _)| is_file(*mode)));
-        let change = PathChange::between(&self.path, old_file, new_file);
-        self.found.changes.extend(change);
-        match old {
-            Some((TreeMode::Tree, oid)) if new_file.is_some() || !is_dir => self.deleted_below(oid),
-            _ => Ok(()),
-        }
-    }
-
-    /// Notes what HEAD's tree has and the view has not at all.
-    fn vanished(&mut self, head: &Tree, view: ViewDir<'_>, lower: &Tree) -> Result<()> {
-        for entry in &head.entries {
-            let name = entry.name.as_bytes();
-            let shown = match view.slot(name) {
-                Some(Slot::Entry(_)) => true,
-                Some(Slot::Whiteout) => false,
-                None => lower.find(name).is_some(),
-            };
-            if shown {
+    ) -> Result<(Oid, Found, Contents<'a>), CommitError> {
+        let head = head.map(|oid| HeadEntry { mode: TreeMode::Tree, oid });
+        let mut stack = vec![self.enter(None, &self.view.root()?, head, 0)?];
+        while let Some(frame) = stack.last_mut() {
+            self.path.truncate(frame.path_len);
+            if let Some(pair) = frame.pairs.next() {
+                self.step_into(&pair.name);
+                let below = self.visit(frame, pair)?;
+                stack.extend(below);
                 continue;
             }
-            let at = self.path.len();
-            if at > 0 {
-                self.path.push(b'/');
+            let done = stack.pop().expect("it was there a moment ago");
+            let (name, before) = (done.name.clone(), done.before);
+            let tree = self.finish(done)?;
+            match (stack.last_mut(), name) {
+                (Some(parent), Some(name)) => self.place(parent, name, before, tree),
+                _ => return Ok((self.root(head, tree)?, self.found, self.contents)),
             }
-            self.path.extend_from_slice(name);
-            if entry.mode == TreeMode::Tree {
-                self.deleted_below(entry.oid)?;
-            } else {
-                let old = Some((entry.mode, entry.oid));
-                self.found.changes.extend(PathChange::between(&self.path, old, None));
-            }
-            self.path.truncate(at);
         }
-        Ok(())
+        unreachable!("the root is finished before the stack is empty")
     }
 
-    fn deleted_below(&mut self, tree: Oid) -> Result<()> {
-        let tree = self.tree(Some(tree))?;
-        self.vanished(&tree, ViewDir { tree: None, delta: None }, &Tree::default())
-    }
-
-    fn enter(&mut self, view: ViewDir<'_>, lower: &Tree) -> Result<()> {
-        let ignore = self.control_file(view, lower, b".gitignore")?;
-        let attributes = self.control_file(view, lower, b".gitattributes")?;
+    /// Begins a directory. `before` is what HEAD has in its place.
+    fn enter(
+        &mut self,
+        name: Option<Name>,
+        dir: &Dir,
+        before: Option<HeadEntry>,
+        attributes: u64,
+    ) -> Result<Frame, CommitError> {
+        let head = before.filter(|head| head.mode == TreeMode::Tree);
+        let head = head.map(|head| self.view.tree(&self.path, head.oid)).transpose()?;
+        // Of a directory that was moved, what the base hides would be lost with the old place.
+        let hidden = match (&head, dir.base()) {
+            (Some(head), _) => head.hidden.clone(),
+            (None, Some(base)) => self.view.tree(&self.path, base)?.hidden.clone(),
+            (None, None) => Vec::new(),
+        };
+        let items = self.view.list(&self.path, dir)?;
+        let ignore = self.rules(&items, b".gitignore")?;
+        let attribute = self.rules(&items, b".gitattributes")?;
         self.excludes.enter(&self.path, ignore.as_deref());
-        self.filters.enter(&self.path, attributes.as_deref());
-        Ok(())
+        self.filters.enter(&self.path, attribute.as_deref());
+        let mut hasher = DefaultHasher::new();
+        (attributes, attribute).hash(&mut hasher);
+        Ok(Frame {
+            name,
+            before,
+            path_len: self.path.len(),
+            pairs: Pair::all(items, head.as_ref().map_or(&[], |head| &head.entries)).into_iter(),
+            items: Vec::new(),
+            hidden,
+            attributes: hasher.finish(),
+            changed: false,
+        })
     }
 
-    fn leave(&mut self) {
-        self.excludes.leave();
-        self.filters.leave();
+    /// The content of a file of rules among `items`. As in git, a symbolic link counts as none.
+    fn rules(&self, items: &[(Name, Item)], name: &[u8]) -> Result<Option<Vec<u8>>, CommitError> {
+        let found = items.binary_search_by(|(item, _)| item.as_bytes().cmp(name));
+        match found.ok().map(|index| &items[index].1) {
+            Some(Item::File { data, .. }) => {
+                self.view.read(&super::view::join(&self.path, name), *data, RULES_MAX)
+            }
+            _ => Ok(None),
+        }
     }
 
-    /// The content of a file of rules in the view. Links are not followed, as in git.
-    fn control_file(
-        &self,
-        view: ViewDir<'_>,
-        lower: &Tree,
-        name: &[u8],
-    ) -> Result<Option<Vec<u8>>> {
-        let data = match view.slot(name) {
-            Some(Slot::Whiteout) => return Ok(None),
-            Some(Slot::Entry(ino)) => match self.freeze.node(ino).map(|node| &node.data) {
-                Some(NodeData::Regular(data)) => *data,
-                _ => return Ok(None),
-            },
-            None => match lower.find(name) {
-                Some(entry) if matches!(entry.mode, TreeMode::Blob | TreeMode::BlobExec) => {
-                    FileData::Blob(entry.oid)
+    /// Looks at one name; returns the directory that is to be walked first.
+    fn visit(&mut self, frame: &mut Frame, pair: Pair<Item>) -> Result<Option<Frame>, CommitError> {
+        let Pair { name, item, head } = pair;
+        let indexed = self.tracked.leaf(&self.path, head.and_then(HeadEntry::leaf));
+        let item = item.filter(|item| self.admits(&name, item, indexed));
+        let leaf = match item {
+            Some(Item::Dir(dir)) => return self.directory(frame, name, head, indexed, &dir),
+            Some(item) => Some(self.leaf(&item, indexed, head, frame.attributes)?),
+            None => match (self.tracked.sparse(&self.path), head) {
+                (None, Some(head)) if head.mode == TreeMode::Tree => {
+                    if self.tracked.adds_below(&self.path) {
+                        return self
+                            .enter(Some(name), &Dir::Empty, Some(head), frame.attributes)
+                            .map(Some);
+                    }
+                    None
                 }
-                _ => return Ok(None),
+                (sparse, _) => sparse,
             },
         };
-        match data {
-            FileData::Blob(oid) => self.blob_bytes(oid).map(Some),
-            FileData::Body(id) => {
-                let body = self.freeze.body(id).map_err(|source| self.unreadable(source))?;
-                let len = body.stat().map_err(|source| self.unreadable(source))?.len;
-                self.body_bytes(&body, len).map(Some)
+        self.settle(frame, name, head, leaf)?;
+        Ok(None)
+    }
+
+    /// Whether `item` may be in a commit; says why not where the user cannot know.
+    fn admits(&mut self, name: &Name, item: &Item, indexed: Option<Leaf>) -> bool {
+        let bytes = name.as_bytes();
+        let is_dir = matches!(item, Item::Dir(_));
+        if bytes == b".git" {
+            return false;
+        }
+        // Rules on directories are for those that hold nothing tracked, and come later.
+        if !is_dir && indexed.is_none() && self.excludes.is_excluded(&self.path, false) {
+            return false;
+        }
+        let is_link = matches!(item, Item::Link(_) | Item::BaseLink(_));
+        let why = if is_dotgit_disguise(bytes) {
+            "some systems take this name for .git"
+        } else if matches!(item, Item::Special) {
+            "git knows no FIFOs, sockets and devices"
+        } else if is_link && bytes.eq_ignore_ascii_case(b".gitmodules") {
+            "git refuses a .gitmodules that is a symbolic link"
+        } else if !is_dir && indexed.is_none() && self.path.len() >= PATH_MAX {
+            "the path is longer than git can handle"
+        } else {
+            return true;
+        };
+        self.skip(why);
+        false
+    }
+
+    /// A directory of the view: kept, a gitlink, left out, or to be walked.
+    fn directory(
+        &mut self,
+        frame: &mut Frame,
+        name: Name,
+        head: Option<HeadEntry>,
+        indexed: Option<Leaf>,
+        dir: &Dir,
+    ) -> Result<Option<Frame>, CommitError> {
+        let head_tree = head.filter(|head| head.mode == TreeMode::Tree).map(|head| head.oid);
+        if let Some(tree) = dir.untouched()
+            && head_tree == Some(tree)
+            && !self.tracked.differs_below(&self.path)
+        {
+            frame.push(name, TreeMode::Tree, tree);
+            return Ok(None);
+        }
+        let submodule = indexed.filter(|leaf| leaf.mode == TreeMode::Commit);
+        let nothing_tracked =
+            submodule.is_some() || (head_tree.is_none() && !self.tracked.adds_below(&self.path));
+        if nothing_tracked {
+            let ignored = self.excludes.is_excluded(&self.path, true);
+            if ignored && indexed.is_none() {
+                self.settle(frame, name, head, None)?;
+                return Ok(None);
             }
+            let nested = nested(self.view, &self.path, dir)?;
+            let gitlink = |oid| Leaf { mode: TreeMode::Commit, oid };
+            let leaf = match nested {
+                Nested::At(oid) => Some(gitlink(oid)),
+                Nested::No if submodule.is_none() && !ignored => {
+                    if dir.is_gitlink() {
+                        self.skip("a submodule that was moved, but not with git mv");
+                    }
+                    return self.enter(Some(name), dir, head, frame.attributes).map(Some);
+                }
+                Nested::No => submodule,
+                Nested::Unknown(why) => {
+                    self.skip(why);
+                    submodule
+                }
+            };
+            self.settle(frame, name, head, leaf)?;
+            return Ok(None);
+        }
+        self.enter(Some(name), dir, head, frame.attributes).map(Some)
+    }
+
+    /// A file or symbolic link as a commit holds it.
+    fn leaf(
+        &mut self,
+        item: &Item,
+        indexed: Option<Leaf>,
+        head: Option<HeadEntry>,
+        attributes: u64,
+    ) -> Result<Leaf, CommitError> {
+        let link = |oid| Leaf { mode: TreeMode::Link, oid };
+        let (exec, data) = match item {
+            Item::File { exec, data } => (*exec, *data),
+            Item::Link(target) => return Ok(link(self.contents.writer.blob(target)?)),
+            Item::BaseLink(oid) => return Ok(link(*oid)),
+            Item::Dir(_) | Item::Special => unreachable!("neither is a leaf"),
+        };
+        let head = head.and_then(HeadEntry::leaf);
+        let source = Source { path: &self.path, data, indexed, head, attributes };
+        let stored = self.contents.file(&source, &mut self.filters)?;
+        let mode = if exec { TreeMode::BlobExec } else { TreeMode::Blob };
+        let leaf = Leaf { mode, oid: stored.oid };
+        if head.is_none_or(|head| head.oid != leaf.oid) && stored.len > BIG_FILE {
+            self.found.big_files.push(self.finding(format!("{} bytes", stored.len)));
+        }
+        if indexed.is_none() && head != Some(leaf) && stored.len > 0 {
+            let what = secret_name(&self.path).or(stored.secret);
+            self.found.secrets.extend(what.map(|what| self.finding(what)));
+        }
+        Ok(leaf)
+    }
+
+    /// Decides that a name stands for `after`.
+    fn settle(
+        &mut self,
+        frame: &mut Frame,
+        name: Name,
+        head: Option<HeadEntry>,
+        after: Option<Leaf>,
+    ) -> Result<(), CommitError> {
+        if let Some(head) = head.filter(|head| head.mode == TreeMode::Tree) {
+            frame.changed = true;
+            let gone = diff(self.view.base, &self.path, Some(head.oid), None)?;
+            self.found.changes.extend(gone);
+        }
+        let before = head.and_then(HeadEntry::leaf);
+        self.compare(frame, before, after);
+        if let Some(leaf) = after {
+            frame.push(name, leaf.mode, leaf.oid);
+        }
+        Ok(())
+    }
+
+    /// Puts a directory that was walked in its place; None: nothing in it is in a commit.
+    fn place(
+        &mut self,
+        parent: &mut Frame,
+        name: Name,
+        before: Option<HeadEntry>,
+        tree: Option<Oid>,
+    ) {
+        self.path.truncate(parent.path_len);
+        self.step_into(&name);
+        let entry = tree.map(|oid| HeadEntry { mode: TreeMode::Tree, oid });
+        if before != entry {
+            parent.changed = true;
+            self.compare(parent, before.and_then(HeadEntry::leaf), None);
+        }
+        if let Some(oid) = tree {
+            parent.push(name, TreeMode::Tree, oid);
         }
     }
 
-    fn tree(&self, oid: Option<Oid>) -> Result<Arc<Tree>> {
-        match oid {
-            None => Ok(Arc::default()),
-            Some(oid) => self.base.tree(oid).map_err(|source| self.damaged(source)),
+    /// Ends a directory; returns its tree, None when nothing in it is in a commit.
+    fn finish(&mut self, frame: Frame) -> Result<Option<Oid>, CommitError> {
+        self.excludes.leave();
+        self.filters.leave();
+        if !frame.changed {
+            let tree = frame.before.filter(|head| head.mode == TreeMode::Tree);
+            return Ok(tree.map(|head| head.oid));
+        }
+        if !frame.hidden.is_empty() {
+            let names: Vec<_> =
+                frame.hidden.iter().map(|(name, _)| name.escape_ascii().to_string()).collect();
+            self.found.hostile.push(self.finding(names.join(", ")));
+        }
+        if frame.items.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(self.contents.writer.tree(frame.items)?))
+    }
+
+    /// The tree of the root, which is there even when it is empty.
+    fn root(&mut self, head: Option<HeadEntry>, tree: Option<Oid>) -> Result<Oid, CommitError> {
+        match tree {
+            Some(tree) => Ok(tree),
+            None if head.is_some() => Ok(self.contents.writer.tree(Vec::new())?),
+            None => Ok(self.view.base.repo().empty_tree()),
         }
     }
 
-    fn blob_bytes(&self, oid: Oid) -> Result<Vec<u8>> {
-        Ok(self.base.repo().blob(oid).map_err(|error| self.damaged(error.into()))?)
+    fn compare(&mut self, frame: &mut Frame, before: Option<Leaf>, after: Option<Leaf>) {
+        let change = PathChange::between(&self.path, before, after);
+        frame.changed |= change.is_some();
+        self.found.changes.extend(change);
     }
 
-    fn body_bytes(&self, body: &Body, len: u64) -> Result<Vec<u8>> {
-        let len = usize::try_from(len).map_err(|_| self.unreadable(too_large()))?;
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(len).map_err(|_| self.unreadable(too_large()))?;
-        bytes.resize(len, 0);
-        let count = body.read_at(&mut bytes, 0).map_err(|source| self.unreadable(source))?;
-        bytes.truncate(count);
-        Ok(bytes)
+    fn step_into(&mut self, name: &Name) {
+        if !self.path.is_empty() {
+            self.path.push(b'/');
+        }
+        self.path.extend_from_slice(name.as_bytes());
     }
 
     fn skip(&mut self, why: &'static str) {
         self.found.skipped.push(Skipped { path: self.path.clone(), why });
     }
 
-    fn damaged(&self, source: BaseError) -> CommitError {
-        CommitError::Base { path: self.path.clone(), source }
+    fn finding(&self, what: impl Into<String>) -> Finding {
+        Finding { path: self.path.clone(), what: what.into() }
     }
-
-    fn unreadable(&self, source: std::io::Error) -> CommitError {
-        CommitError::Body { path: self.path.clone(), source }
-    }
-}
-
-fn file_oid(entry: Option<&Entry>) -> Option<Oid> {
-    entry
-        .filter(|entry| matches!(entry.mode, TreeMode::Blob | TreeMode::BlobExec))
-        .map(|entry| entry.oid)
-}
-
-fn too_large() -> std::io::Error {
-    std::io::Error::from(std::io::ErrorKind::OutOfMemory)
 }

@@ -158,7 +158,6 @@ impl From<CommitError> for Failure {
             )
             .cause(format!("{text}: {source}")),
             CommitError::Body { source, .. } => Failure::new(kind_of_io(&source), text),
-            CommitError::TooDeep { .. } => Failure::new(Kind::Guard, text),
             CommitError::Busy { .. } => Failure::new(Kind::InProgress, text),
             CommitError::Git(error) => error.into(),
         }

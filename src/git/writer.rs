@@ -9,10 +9,14 @@ use gix::hash::hasher;
 use gix::objs::{Kind, compute_hash, encode::loose_header};
 use std::collections::HashSet;
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 
 /// Files up to this size are read whole.
 const WHOLE: u64 = 1 << 20;
+
+/// Fills the buffer with the bytes from the offset on, or fails.
+pub type ReadExactAt<'a> = dyn FnMut(&mut [u8], u64) -> io::Result<()> + 'a;
 
 /// Collects objects and writes them as one pack. Nothing is visible to anybody, and nothing is
 /// durable, before [`ObjectWriter::finish`]; dropping it forgets them.
@@ -63,15 +67,21 @@ impl ObjectWriter {
     ///
     /// A file that is shorter is an error, and nothing of it is kept.
     pub fn blob_from_file(&mut self, file: &File, len: u64) -> Result<Oid> {
+        self.blob_from(len, &mut |buf, offset| file.read_exact_at(buf, offset))
+    }
+
+    /// As [`ObjectWriter::blob_from_file`], for bytes that `read` fills a buffer with from an offset
+    /// on.
+    pub fn blob_from(&mut self, len: u64, read: &mut ReadExactAt<'_>) -> Result<Oid> {
         if len <= WHOLE {
             let mut bytes = vec![0; usize::try_from(len).expect("at most WHOLE")];
-            file.read_exact_at(&mut bytes, 0).map_err(GitError::io("read a file body"))?;
+            read(&mut bytes, 0).map_err(GitError::io("read a file body"))?;
             return self.blob(&bytes);
         }
         if let Some(pack) = &mut self.pack {
             pack.begin(Kind::Blob, len).map_err(GitError::io("write a blob"))?;
         }
-        match self.stream(file, len) {
+        match self.stream(len, read) {
             Ok(oid) => self.keep_if_new(oid),
             Err(error) => {
                 self.abandon();
@@ -152,8 +162,8 @@ impl ObjectWriter {
         Ok(oid)
     }
 
-    /// Hashes and packs `len` bytes of `file` in one pass.
-    fn stream(&mut self, file: &File, len: u64) -> Result<Oid> {
+    /// Hashes and packs `len` bytes in one pass.
+    fn stream(&mut self, len: u64, read: &mut ReadExactAt<'_>) -> Result<Oid> {
         let mut hasher = hasher(self.repo.hash_kind());
         hasher.update(&loose_header(Kind::Blob, len));
         let mut chunk = vec![0; usize::try_from(WHOLE).expect("a small number")];
@@ -161,7 +171,7 @@ impl ObjectWriter {
         while offset < len {
             let wanted = chunk.len().min(usize::try_from(len - offset).unwrap_or(usize::MAX));
             let part = &mut chunk[..wanted];
-            file.read_exact_at(part, offset).map_err(GitError::io("read a file body"))?;
+            read(part, offset).map_err(GitError::io("read a file body"))?;
             hasher.update(part);
             if let Some(pack) = &mut self.pack {
                 pack.content(part).map_err(GitError::io("write a blob"))?;

@@ -274,11 +274,6 @@ impl Body {
         Ok(done)
     }
 
-    /// The file, for reading only: every alteration goes through the methods here.
-    pub fn file(&self) -> &File {
-        &self.file
-    }
-
     /// Writes all of `bytes` at `offset`.
     pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.alter(|file| file.write_all_at(bytes, offset))

@@ -3,7 +3,7 @@
 
 use super::Engine;
 use super::history::skipped;
-use crate::commit::{Allow, ChangeKind, Guard, Plan, SealRequest, Sealed, Trailers};
+use crate::commit::{self, Allow, ChangeKind, Guard, Plan, SealRequest, Sealed, Trailers};
 use crate::daemon::control::FlushRequest;
 use crate::daemon::failure::Failure;
 use crate::daemon::report::{Changes, FlushReport, SealReport};
@@ -27,17 +27,16 @@ impl Engine {
     ) -> Result<Cut, Failure> {
         self.require_no_operation()?;
         self.overlay.sync()?;
-        let freeze = self.overlay.freeze();
         let seal = SealRequest {
             message: request.message.clone(),
             trailers: self.trailers(),
             mounted_branch: self.record.branch.clone().unwrap_or_default(),
             allow: Allow(request.allow.iter().filter_map(|word| Guard::parse(word)).collect()),
-            tracked: self.tracked()?,
-            operation: None,
         };
         report.seal = Some(SealReport::default());
-        let commit = match self.sealer.seal(&freeze, &seal).inspect_err(|_| report.seal = None)? {
+        let sealed = self.sealer.seal(&seal, |_head| self.look());
+        let (sealed, commit::Cut { freeze, .. }) = sealed.inspect_err(|_| report.seal = None)?;
+        let commit = match sealed {
             Sealed::Nothing { .. } => None,
             Sealed::Commit { oid, branch, plan, .. } => {
                 tracing::info!(commit = %oid, %branch, paths = plan.changes.len(), "sealed");
@@ -52,7 +51,14 @@ impl Engine {
     /// What a seal would hold now. Writes nothing.
     pub(super) fn plan(&self) -> Result<Plan, Failure> {
         let head = self.repo.head()?;
-        Ok(self.sealer.plan(&self.overlay.freeze(), &head, &self.tracked()?)?)
+        let commit::Cut { freeze, tracked, .. } = self.look()?;
+        Ok(self.sealer.plan(&freeze, &head, &tracked)?)
+    }
+
+    /// The workspace as it is now; HEAD was read before.
+    fn look(&self) -> Result<commit::Cut, Failure> {
+        let (tracked, operation) = (self.tracked()?, self.operation()?);
+        Ok(commit::Cut { freeze: self.overlay.freeze(), tracked, operation })
     }
 
     fn trailers(&self) -> Trailers {

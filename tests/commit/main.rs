@@ -1,0 +1,12 @@
+//! The commit room against real git: the tree of a seal is what `git add -A && git write-tree` makes
+//! of the same files.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic")]
+
+mod generated;
+#[path = "../git/git.rs"]
+#[allow(dead_code)]
+mod git;
+#[path = "../git/random.rs"]
+mod random;
+mod world;
