@@ -28,7 +28,7 @@ use std::sync::Arc;
 /// Memory for directories.
 const TREES: u64 = 32 << 20;
 /// Memory for file contents.
-const BLOBS: u64 = 32 << 20;
+const BLOBS: u64 = 16 << 20;
 /// Memory for file sizes, at about 100 bytes each.
 const SIZES: u64 = 8 << 20;
 /// Content above this goes through a file.

@@ -13,11 +13,13 @@ use gix::odb::pack::cache::lru::StaticLinkedList;
 ///
 /// gix maps whole packs, and every page it ever touched counts as ours until it is unmapped: a walk
 /// over a big repository would show as hundreds of megabytes.
-const RESIDENT_LIMIT: u64 = 64 << 20;
+const RESIDENT_LIMIT: u64 = 40 << 20;
 /// How much they must have grown since the last time, so that pages of others cannot make us spin.
-const RESIDENT_GROWTH: u64 = 32 << 20;
-/// Objects read between two looks at the resident set.
+const RESIDENT_GROWTH: u64 = 20 << 20;
+/// Objects read between two looks at the resident set; a big one counts for several.
 const LOOK_EVERY: u64 = 256;
+/// Bytes that count for one object.
+const OBJECT_BYTES: u64 = 64 << 10;
 /// Delta bases kept by each handle.
 const PACK_CACHE_BYTES: usize = 4 << 20;
 /// Objects kept by a merge, which looks at trees again and again.
@@ -34,7 +36,7 @@ pub(super) struct Odb {
     template: gix::ThreadSafeRepository,
     hash: HashKind,
     current: RwLock<Arc<Generation>>,
-    reads: AtomicU64,
+    spent: AtomicU64,
     floor: AtomicU64,
 }
 
@@ -51,14 +53,15 @@ impl Odb {
             template,
             hash,
             current: RwLock::new(Arc::new(first)),
-            reads: AtomicU64::new(0),
+            spent: AtomicU64::new(0),
             floor: AtomicU64::new(0),
         })
     }
 
     /// Runs `work` with a handle that nobody else uses meanwhile.
     pub(super) fn with<T>(&self, work: impl FnOnce(&gix::Repository) -> T) -> T {
-        if self.reads.fetch_add(1, Ordering::Relaxed) % LOOK_EVERY == LOOK_EVERY - 1 {
+        if self.spent.fetch_add(1, Ordering::Relaxed) >= LOOK_EVERY {
+            self.spent.store(0, Ordering::Relaxed);
             self.trim();
         }
         let generation = Arc::clone(&self.current.read());
@@ -66,6 +69,11 @@ impl Odb {
         let result = work(&handle);
         generation.put_back(handle);
         result
+    }
+
+    /// Tells that an object of `bytes` was read.
+    pub(super) fn spend(&self, bytes: usize) {
+        self.spent.fetch_add(bytes as u64 / OBJECT_BYTES, Ordering::Relaxed);
     }
 
     /// A handle of the caller's own, for long work such as a merge.

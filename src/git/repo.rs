@@ -144,6 +144,7 @@ impl Repo {
                 repo.objects.try_find(&oid, &mut bytes).map(|data| data.map(|data| data.kind))
             })
             .map_err(|error| unreadable(oid, error))?;
+        self.inner.odb.spend(bytes.len());
         match found {
             None => return Err(GitError::NotFound(oid)),
             Some(found) if found != kind => return Err(wrong_kind(oid, found)),

@@ -80,7 +80,7 @@ fn git_refuses_the_same_disguises() {
     ];
     let mut random = Random::new(1);
     let mut disguises = 0;
-    for _ in 0..400 {
+    for _ in 0..600 {
         let name: String =
             (0..=random.below(5)).map(|_| pieces[random.below(pieces.len())]).collect();
         if matches!(name.as_str(), "." | "..") {

@@ -4,6 +4,7 @@ mod base;
 mod exclude;
 mod filter;
 mod git;
+mod memory;
 mod merge;
 mod random;
 mod read;
