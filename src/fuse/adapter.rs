@@ -5,7 +5,8 @@ use super::errno::errno;
 use super::kernel::{self, FOREVER, NEVER};
 use crate::types::{Attr, Fh, FileKind, Ino};
 use crate::workspace::{
-    Caller, DirEntry, FsError, OpenMode, RenameMode, SetAttr, Workspace, WriteMode, XattrMode,
+    Caller, DirEntry, FsError, Invalidation, OpenMode, RenameMode, SetAttr, Workspace, WriteMode,
+    XattrMode,
 };
 use fuser::{
     BsdFileFlags, CopyFileRangeFlags, Errno, FileHandle, Filesystem, Generation, INodeNo,
@@ -20,6 +21,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::SystemTime;
 
 /// Inode numbers are never used twice.
@@ -33,11 +35,13 @@ thread_local! {
 /// The workspace as fuser calls it.
 pub(super) struct Adapter {
     workspace: Arc<Workspace>,
+    /// What the kernel must forget; told by a thread of its own.
+    stale: Sender<Invalidation>,
 }
 
 impl Adapter {
-    pub fn new(workspace: Arc<Workspace>) -> Self {
-        Self { workspace }
+    pub fn new(workspace: Arc<Workspace>, stale: Sender<Invalidation>) -> Self {
+        Self { workspace, stale }
     }
 
     /// Asks the workspace. A panic costs this one request, not the mount.
@@ -323,7 +327,7 @@ impl Filesystem for Adapter {
     fn write(
         &self,
         _request: &Request,
-        _inode: INodeNo,
+        inode: INodeNo,
         handle: FileHandle,
         offset: u64,
         data: &[u8],
@@ -340,7 +344,14 @@ impl Filesystem for Adapter {
             sync: flags.0 & (libc::O_SYNC | libc::O_DSYNC) != 0,
         };
         match self.ask(|workspace| workspace.write(fh(handle), data, offset, mode)) {
-            Ok(()) => reply.written(u32::try_from(data.len()).unwrap_or(u32::MAX)),
+            Ok(written_at) => {
+                reply.written(u32::try_from(data.len()).unwrap_or(u32::MAX));
+                if written_at != offset {
+                    // The kernel took another place for the end, and cached the bytes there: a
+                    // merge changed the file. With the receiver gone the mount is gone too.
+                    let _ = self.stale.send(Invalidation::Inode(ino(inode)));
+                }
+            }
             Err(error) => reply.error(error),
         }
     }

@@ -3,6 +3,7 @@ use fuser::INodeNo;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::mpsc::Receiver;
 
 /// Tells the kernel what changed without it.
 ///
@@ -12,6 +13,19 @@ use std::os::unix::ffi::OsStrExt;
 pub struct Notifier(pub(super) fuser::Notifier);
 
 impl Notifier {
+    /// Starts a thread that passes on what request threads find stale, until they are gone.
+    pub(super) fn serve(&self, stale: Receiver<Invalidation>) -> io::Result<()> {
+        let notifier = self.clone();
+        std::thread::Builder::new().name("toft-notify".into()).spawn(move || {
+            for one in stale {
+                if let Err(error) = notifier.invalidate(std::slice::from_ref(&one)) {
+                    tracing::debug!(%error, "the kernel was not told");
+                }
+            }
+        })?;
+        Ok(())
+    }
+
     /// Makes the kernel forget all of `invalid`. What it does not know is skipped.
     pub fn invalidate(&self, invalid: &[Invalidation]) -> io::Result<()> {
         invalid.iter().try_for_each(|one| match one {

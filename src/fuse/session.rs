@@ -8,7 +8,7 @@ use fuser::{Config, SessionACL};
 use parking_lot::{Condvar, Mutex};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 const THREADS: usize = 2;
@@ -50,10 +50,12 @@ impl Session {
         config.n_threads = Some(THREADS);
         // Ordinary users may not be allowed to open the device a second time.
         config.clone_fd = mount::device().is_ok();
-        let session =
-            fuser::Session::from_fd(Adapter::new(workspace), device, SessionACL::All, config)
-                .map_err(|error| give_up(&dir, error))?;
+        let (stale, told_stale) = mpsc::channel();
+        let adapter = Adapter::new(workspace, stale);
+        let session = fuser::Session::from_fd(adapter, device, SessionACL::All, config)
+            .map_err(|error| give_up(&dir, error))?;
         let notifier = Notifier(session.notifier());
+        notifier.serve(told_stale).map_err(|error| give_up(&dir, error))?;
         let ended = Arc::new(Ended::default());
         let tell = ended.clone();
         std::thread::Builder::new()

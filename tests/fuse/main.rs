@@ -24,6 +24,7 @@ mod smoke;
 mod space;
 mod sync;
 mod unlinked;
+mod user;
 #[path = "../support/view.rs"]
 #[allow(dead_code)]
 mod view;

@@ -135,3 +135,8 @@ pub fn sh(dir: &Path, command: &str) -> String {
     assert!(output.status.success(), "{command}: {error}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
+
+/// Whether everything may be tried here; see `user`.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}

@@ -185,7 +185,7 @@ impl Direct {
             Step::Write { slot, offset, bytes } => {
                 let (_, fh, append) = self.files[*slot].unwrap();
                 let mode = WriteMode { append, ..WriteMode::default() };
-                workspace.write(fh, bytes, *offset, mode).map(|()| bytes.len() as u64)
+                workspace.write(fh, bytes, *offset, mode).map(|_| bytes.len() as u64)
             }
             Step::Fallocate { slot, mode, offset, len } => {
                 let (_, fh, _) = self.files[*slot].unwrap();

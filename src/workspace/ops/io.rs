@@ -65,22 +65,29 @@ impl Workspace {
         self.content(file.ino, &file.content)?.read_at(buf, offset)
     }
 
-    /// Writes all of `bytes`.
-    pub fn write(&self, fh: Fh, bytes: &[u8], offset: u64, mode: WriteMode) -> Result<(), FsError> {
+    /// Writes all of `bytes`; returns where, which is not `offset` when they were appended.
+    pub fn write(
+        &self,
+        fh: Fh,
+        bytes: &[u8],
+        offset: u64,
+        mode: WriteMode,
+    ) -> Result<u64, FsError> {
         let file = self.handles.file(fh)?;
         file.wrote.store(true, Ordering::Relaxed);
-        {
+        let written_at = {
             let _content = self.content_locks.lock(&[file.ino]);
             self.kill_suid_if(mode.kill_suid, file.ino)?;
             self.alter_body(file.ino, &file.content, |body| {
                 let offset = if mode.append { body.stat()?.len } else { offset };
-                body.write_all_at(bytes, offset)
-            })?;
-        }
+                body.write_all_at(bytes, offset)?;
+                Ok(offset)
+            })?
+        };
         if mode.sync {
             self.overlay.sync()?;
         }
-        Ok(())
+        Ok(written_at)
     }
 
     /// Cuts or extends the file (truncate(2), O_TRUNC).
