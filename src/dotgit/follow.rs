@@ -1,13 +1,14 @@
 //! The index after toft moved HEAD: what HEAD holds, with the stat data of the files that are there.
 
-use super::Result;
 use super::index::{self, CacheTree, Entry, FileStat, Index, Stat};
-use super::lock::IndexLock;
+use super::lock::{IndexLock, release_abandoned};
 use super::state::{IndexMark, read_index};
 use super::walk::{Leaves, walk};
+use super::{DotgitError, IndexError, Result};
 use crate::git::Repo;
 use crate::types::{Ino, Oid, Timespec, TreeMode};
 use std::collections::HashMap;
+use std::path::Path;
 
 /// The files that a commit was made from, or that were made from a commit.
 pub struct Files<'a> {
@@ -38,6 +39,35 @@ pub fn after_seal(lock: IndexLock, repo: &Repo, commit: Oid, files: &Files<'_>) 
     lock.replace(&index::encode(&new))?;
     IndexMark::write(&gitdir, tree)?;
     Ok(true)
+}
+
+/// For a workspace that is resumed: releases a lock that a killed toft left, and makes the index
+/// anew where it is damaged or missing (a power failure), or where toft moved HEAD and was killed
+/// before it could follow. What git staged since is left alone. True: the index was made.
+pub fn mend_index(gitdir: &Path, repo: &Repo, files: &Files<'_>) -> Result<bool> {
+    release_abandoned(gitdir)?;
+    let Some(commit) = repo.head()?.tip() else { return Ok(false) };
+    let right = match IndexMark::read(gitdir) {
+        Some(tree) => repo.commit(commit)?.tree == tree,
+        None => is_readable(gitdir, repo),
+    };
+    if right {
+        return Ok(false);
+    }
+    match IndexLock::acquire(gitdir)? {
+        Some(lock) => after_seal(lock, repo, commit, files),
+        // Whoever holds it writes a new one.
+        None => Ok(false),
+    }
+}
+
+/// Whether there is an index that git can read, though we may not.
+fn is_readable(gitdir: &Path, repo: &Repo) -> bool {
+    match read_index(gitdir, repo.hash_kind()) {
+        Ok(_) => gitdir.join("index").exists(),
+        Err(DotgitError::Index { why, .. }) => matches!(why, IndexError::Unsupported(_)),
+        Err(_) => true,
+    }
 }
 
 struct Followed<'a> {

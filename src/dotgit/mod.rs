@@ -19,7 +19,7 @@ mod walk;
 
 pub use cached::{Installed, install_index};
 pub use error::{DotgitError, IndexError, Result};
-pub use follow::{Files, after_seal};
+pub use follow::{Files, after_seal, mend_index};
 pub use layout::{GitdirSpec, create, gitfile, set_tracking};
 pub use lock::{IndexLock, release_abandoned};
 pub use prefill::{BaseStat, Prefilled, prefill};

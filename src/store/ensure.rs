@@ -1,7 +1,7 @@
 //! Brings the store of a remote up to date, with as little talk as possible.
 
 use super::choose::{Choice, choose, named};
-use super::place::Place;
+use super::place::{Place, exists, path_of};
 use super::refs::{self, KEEP, REMOTES};
 use super::sweep::sweep;
 use super::{Result, StoreError, store_key};
@@ -60,9 +60,10 @@ pub fn ensure(
     disk: &dyn Disk,
 ) -> Result<Store> {
     let key = store_key(request.url, request.depth);
+    // Asked before the lock is taken: many who mount one remote at once wait for it side by side.
+    let (remote, offline) = ask(&path_of(cache, &key), request, git)?;
     let place = Place::hold(cache, &key)?;
-    let (remote, offline) = ask(&place, request, git)?;
-    if !place.exists() {
+    if !exists(&place.path) {
         place.create(request.url, remote.hash)?;
     }
     let repo = Repo::open(&place.path)?;
@@ -88,14 +89,14 @@ pub fn ensure(
 
 /// What the remote has; what it had, when it does not answer and that will do.
 fn ask(
-    place: &Place,
+    store: &Path,
     request: &Request<'_>,
     git: &dyn Fn(&Path) -> Git,
 ) -> Result<(LsRemote, bool)> {
-    match git(&place.path).ls_remote(request.url) {
-        Err(GitError::Unreachable(why)) if request.offline && place.exists() => {
+    match git(store).ls_remote(request.url) {
+        Err(GitError::Unreachable(why)) if request.offline && exists(store) => {
             tracing::warn!(%why, "the remote does not answer, going on with what is here");
-            Ok((refs::remembered(&Repo::open(&place.path)?)?, true))
+            Ok((refs::remembered(&Repo::open(store)?)?, true))
         }
         answer => Ok((answer?, false)),
     }

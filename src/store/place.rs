@@ -37,17 +37,12 @@ impl Place {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
         let lock = options.open(&path).map_err(StoreError::io(&path))?;
-        rustix::io::retry_on_intr(|| flock(&lock, FlockOperation::LockExclusive))
-            .map_err(|error| StoreError::io(&path)(error.into()))?;
-        Ok(Self { path: stores.join(key), _lock: lock })
-    }
-
-    /// Whether the store was made. After a power failure its files may be there without content.
-    pub(super) fn exists(&self) -> bool {
-        let has_content = |name: &str| {
-            std::fs::metadata(self.path.join(name)).is_ok_and(|metadata| metadata.len() > 0)
-        };
-        has_content("HEAD") && has_content("config") && self.path.join("objects").is_dir()
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            tracing::info!("waiting for another toft that fetches the same repository");
+            rustix::io::retry_on_intr(|| flock(&lock, FlockOperation::LockExclusive))
+                .map_err(|error| StoreError::io(&path)(error.into()))?;
+        }
+        Ok(Self { path: path_of(cache, key), _lock: lock })
     }
 
     /// Makes an empty store. It gets its name when it is whole.
@@ -64,6 +59,18 @@ impl Place {
         make_private_dir(&making).map_err(StoreError::io(&making))?;
         std::fs::rename(&making, &self.path).map_err(StoreError::io(&self.path))
     }
+}
+
+/// Where the store `key` is, or will be.
+pub(super) fn path_of(cache: &Path, key: &str) -> PathBuf {
+    cache.join(STORES).join(key)
+}
+
+/// Whether the store was made. After a power failure its files may be there without content.
+pub(super) fn exists(store: &Path) -> bool {
+    let has_content =
+        |name: &str| std::fs::metadata(store.join(name)).is_ok_and(|metadata| metadata.len() > 0);
+    has_content("HEAD") && has_content("config") && store.join("objects").is_dir()
 }
 
 fn remove_dir(path: &Path) -> Result<()> {

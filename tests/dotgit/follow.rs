@@ -1,21 +1,19 @@
 //! The index after toft moved HEAD.
 
-use crate::support::{Mounted, TestRepo, gits, hard_cases};
+use crate::support::{Mounted, TestRepo, gits, hard_cases, variants};
 use std::fs;
-use toft::dotgit::{Files, IndexLock, Tracked, after_seal, read_index, tracked};
+use toft::dotgit::{Files, IndexLock, Tracked, after_seal, mend_index, read_index, tracked};
 use toft::types::Timespec;
 
 fn each(test: impl Fn(Mounted)) {
-    for git in gits() {
-        for format in ["sha1", "sha256"] {
-            let repo = TestRepo::new(git, format);
-            hard_cases(&repo);
-            repo.run(["commit", "-q", "-m", "one"]);
-            let mounted = Mounted::on(repo);
-            mounted.check_out();
-            mounted.follow();
-            test(mounted);
-        }
+    for (git, format) in variants() {
+        let repo = TestRepo::new(git, format);
+        hard_cases(&repo);
+        repo.run(["commit", "-q", "-m", "one"]);
+        let mounted = Mounted::on(repo);
+        mounted.check_out();
+        mounted.follow();
+        test(mounted);
     }
 }
 
@@ -159,5 +157,49 @@ fn an_index_that_is_right_already_is_not_written() {
         assert_eq!(fs::metadata(m.gitdir.join("index")).unwrap().modified().unwrap(), before);
         let hash = m.head().kind();
         assert_eq!(tracked(&m.gitdir, hash).unwrap(), Tracked::Tree(m.tree()));
+    });
+}
+
+fn mend(m: &Mounted) -> bool {
+    let stat = |path: &[u8]| m.stat(path);
+    mend_index(&m.gitdir, &m.open(), &Files { stat: &stat, at: Timespec::from_sec(i64::MAX) })
+        .unwrap()
+}
+
+#[test]
+fn an_index_that_a_power_failure_took_is_made_anew() {
+    each(|m| {
+        assert!(!mend(&m));
+        for damage in ["", "\0\0\0\0", "DIRC\0\0\0\x02\0\0\0\x05 and no more of it, alas"] {
+            fs::write(m.gitdir.join("index"), damage).unwrap();
+            assert!(mend(&m));
+            assert_clean(&m);
+        }
+        fs::remove_file(m.gitdir.join("index")).unwrap();
+        assert!(mend(&m));
+        assert_clean(&m);
+    });
+}
+
+#[test]
+fn a_toft_that_was_killed_after_it_moved_head_follows_later() {
+    each(|m| {
+        change(&m);
+        m.seal();
+        std::mem::forget(IndexLock::acquire(&m.gitdir).unwrap().unwrap());
+        assert!(mend(&m));
+        assert_clean(&m);
+    });
+}
+
+#[test]
+fn what_was_staged_by_git_is_not_mended_away() {
+    each(|m| {
+        fs::write(m.dir.join("plain"), "staged").unwrap();
+        m.git(["add", "plain"]);
+        assert!(!mend(&m));
+        m.git(["update-index", "--split-index"]);
+        assert!(!mend(&m));
+        assert_eq!(m.git(["status", "--porcelain"]), "M  plain");
     });
 }

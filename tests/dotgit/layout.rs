@@ -1,6 +1,6 @@
 //! The git directory as stock git finds it.
 
-use crate::support::{Mounted, TestRepo, command, gits, hard_cases, output};
+use crate::support::{Mounted, TestRepo, command, gits, hard_cases, output, variants};
 use std::os::unix::fs::PermissionsExt;
 use toft::dotgit::{create, set_tracking};
 use toft::git::Head;
@@ -20,54 +20,46 @@ fn mounted(git: &'static str, format: &str) -> Mounted {
 
 #[test]
 fn git_finds_an_ordinary_repository_and_a_clean_folder() {
-    for git in gits() {
-        for format in ["sha1", "sha256"] {
-            let m = mounted(git, format);
-            assert_eq!(m.git(["status", "--porcelain"]), "");
-            // Not even a look at the content is needed.
-            assert_eq!(m.git(["diff-files"]), "");
-            assert_eq!(m.git(["rev-parse", "--show-toplevel"]), m.dir.display().to_string());
-            assert_eq!(m.git(["branch", "--show-current"]), "main");
-            assert_eq!(
-                m.git(["rev-parse", "origin/main", "origin"]),
-                format!("{0}\n{0}", m.head())
-            );
-            assert_eq!(m.git(["rev-parse", "@{upstream}"]), m.head().to_string());
-            assert_eq!(m.git(["remote", "get-url", "origin"]), "https://host/a\\b \"r\".git");
-            assert_eq!(m.git(["describe"]), "v1");
-            assert_eq!(m.git(["config", "core.bare"]), "false");
-            m.git(["fsck", "--full", "--strict"]);
-        }
+    for (git, format) in variants() {
+        let m = mounted(git, format);
+        assert_eq!(m.git(["status", "--porcelain"]), "");
+        // Not even a look at the content is needed.
+        assert_eq!(m.git(["diff-files"]), "");
+        assert_eq!(m.git(["rev-parse", "--show-toplevel"]), m.dir.display().to_string());
+        assert_eq!(m.git(["branch", "--show-current"]), "main");
+        assert_eq!(m.git(["rev-parse", "origin/main", "origin"]), format!("{0}\n{0}", m.head()));
+        assert_eq!(m.git(["rev-parse", "@{upstream}"]), m.head().to_string());
+        assert_eq!(m.git(["remote", "get-url", "origin"]), "https://host/a\\b \"r\".git");
+        assert_eq!(m.git(["describe"]), "v1");
+        assert_eq!(m.git(["config", "core.bare"]), "false");
+        m.git(["fsck", "--full", "--strict"]);
     }
 }
 
 #[test]
 fn git_works_in_it_as_anywhere() {
-    for git in gits() {
-        for format in ["sha1", "sha256"] {
-            let m = mounted(git, format);
-            for (args, said) in [
-                (&["switch", "-q", "-c", "topic"][..], ""),
-                (&["mv", "plain", "moved"], ""),
-                (&["status", "--porcelain"], "R  plain -> moved"),
-                (&["commit", "-q", "-m", "two"], ""),
-                (&["log", "--format=%s"], "two\none"),
-                (&["reflog", "--format=%gs", "-1"], "commit: two"),
-                (&["switch", "-q", "feature/x"], ""),
-                (&["merge", "-q", "topic"], ""),
-                (&["ls-files", "moved"], "moved"),
-                (&["stash", "list"], ""),
-                (&["worktree", "prune"], ""),
-                (&["gc", "-q"], ""),
-                (&["status", "--porcelain"], ""),
-            ] {
-                assert_eq!(m.git(args), said, "{args:?}");
-            }
-            // The store has nothing of it.
-            let store =
-                output(command(git, &m.store).args(["for-each-ref", "--format=%(refname)"]));
-            assert!(!String::from_utf8(store).unwrap().contains("topic"));
+    for (git, format) in variants() {
+        let m = mounted(git, format);
+        for (args, said) in [
+            (&["switch", "-q", "-c", "topic"][..], ""),
+            (&["mv", "plain", "moved"], ""),
+            (&["status", "--porcelain"], "R  plain -> moved"),
+            (&["commit", "-q", "-m", "two"], ""),
+            (&["log", "--format=%s"], "two\none"),
+            (&["reflog", "--format=%gs", "-1"], "commit: two"),
+            (&["switch", "-q", "feature/x"], ""),
+            (&["merge", "-q", "topic"], ""),
+            (&["ls-files", "moved"], "moved"),
+            (&["stash", "list"], ""),
+            (&["worktree", "prune"], ""),
+            (&["gc", "-q"], ""),
+            (&["status", "--porcelain"], ""),
+        ] {
+            assert_eq!(m.git(args), said, "{args:?}");
         }
+        // The store has nothing of it.
+        let store = output(command(git, &m.store).args(["for-each-ref", "--format=%(refname)"]));
+        assert!(!String::from_utf8(store).unwrap().contains("topic"));
     }
 }
 

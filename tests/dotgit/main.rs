@@ -4,6 +4,7 @@
 
 mod follow;
 mod index;
+mod large;
 mod layout;
 mod lock;
 mod prefill;

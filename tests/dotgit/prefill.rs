@@ -1,6 +1,6 @@
 //! The index of a fresh mount.
 
-use crate::support::{Mounted, TestRepo, gits, hard_cases};
+use crate::support::{Mounted, TestRepo, gits, hard_cases, variants};
 use std::os::unix::fs::MetadataExt;
 use toft::dotgit::index::{Entry, FileStat, Stat, decode};
 use toft::dotgit::{BaseStat, DotgitError, Tracked, in_progress, read_index, tracked};
@@ -10,13 +10,11 @@ const STAT: BaseStat =
     BaseStat { uid: 1234, gid: 56, time: Timespec { sec: 1_500_000_000, nsec: 0 } };
 
 fn each(test: impl Fn(Mounted)) {
-    for git in gits() {
-        for format in ["sha1", "sha256"] {
-            let repo = TestRepo::new(git, format);
-            hard_cases(&repo);
-            repo.run(["commit", "-q", "-m", "one"]);
-            test(Mounted::on(repo));
-        }
+    for (git, format) in variants() {
+        let repo = TestRepo::new(git, format);
+        hard_cases(&repo);
+        repo.run(["commit", "-q", "-m", "one"]);
+        test(Mounted::on(repo));
     }
 }
 
@@ -186,6 +184,27 @@ fn what_the_mount_hides_is_not_in_the_index_and_is_told_each_time() {
         let names: Vec<_> =
             root.children.iter().map(|child| (&*child.name, child.valid.is_some())).collect();
         assert_eq!((root.valid, names), (None, vec![(&b"ok"[..], true), (b"bad", false)]));
+    }
+}
+
+#[test]
+fn a_tree_with_an_empty_folder_is_not_what_git_would_make_of_its_files() {
+    for git in gits() {
+        let repo = TestRepo::new(git, "sha1");
+        repo.write("fine", b"fine");
+        repo.commit("one");
+        let blob = repo.text(["rev-parse", "HEAD:fine"]);
+        let empty = raw_tree(&repo, &[]);
+        let root = raw_tree(&repo, &[("40000", b"empty", &empty), ("100644", b"fine", &blob)]);
+        let commit = repo.text(["commit-tree", "-m", "odd", &root]);
+        repo.run(["update-ref", "HEAD", &commit]);
+        let mounted = Mounted::on(repo);
+        mounted.install(STAT).unwrap();
+        let index = read_index(&mounted.gitdir, mounted.head().kind()).unwrap();
+        assert!(
+            index.cache_tree.is_some_and(|root| root.valid.is_none() && root.children.is_empty())
+        );
+        assert_ne!(mounted.git(["write-tree"]), root);
     }
 }
 

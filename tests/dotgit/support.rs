@@ -16,6 +16,13 @@ pub fn gits() -> Vec<&'static str> {
     ["/usr/bin/git", "/usr/local/bin/git"].into_iter().filter(|p| Path::new(p).exists()).collect()
 }
 
+/// Each git, and each hash with the newest.
+pub fn variants() -> Vec<(&'static str, &'static str)> {
+    let mut variants: Vec<_> = gits().into_iter().map(|git| (git, "sha1")).collect();
+    variants.extend(gits().last().map(|git| (*git, "sha256")));
+    variants
+}
+
 /// A git repository with a working tree in a temporary directory.
 pub struct TestRepo {
     _dir: TempDir,
