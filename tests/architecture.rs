@@ -53,6 +53,7 @@ const PLACES: &[(&str, &[&str], &str)] = &[
         "Command::new",
         &[
             "src/git/process.rs",
+            "src/cli/demo/shell.rs",
             "src/daemon/spawn.rs",
             "src/fuse/mount.rs",
             "mount-helper/src/run.rs",

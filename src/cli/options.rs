@@ -199,7 +199,7 @@ fn number<T: FromStr>(key: &str, text: &str) -> Result<T, Failure> {
 
 fn needs_value(key: &str) -> Failure {
     Failure::new(Kind::Usage, format!("the mount option {key} needs a value"))
-        .fix(format!("write {key}=…"))
+        .fix(format!("write {key}=..."))
 }
 
 fn unknown(written: &str, key: &str) -> Failure {

@@ -162,7 +162,7 @@ fn next(report: &StatusReport) -> Option<String> {
     match report.daemon.state {
         DaemonState::Dead => Some("toft recover".to_owned()),
         DaemonState::Ok if report.durability.pushed == Some(false) => {
-            Some(format!("toft umount {} -m '…'   (commits and pushes)", report.dir))
+            Some(format!("toft umount {} -m '...'   (commits and pushes)", report.dir))
         }
         DaemonState::Stopped if report.durability.pushed == Some(false) => {
             Some(format!("toft flush {id}, or toft mount --workspace {id}"))
