@@ -8,7 +8,6 @@
 mod args;
 mod ask;
 mod commands;
-mod demo;
 mod flush_output;
 mod logging;
 mod mounting;

@@ -5,7 +5,6 @@ use super::mountinfo::{self, Mount};
 use super::report::DaemonState;
 use crate::fuse;
 use crate::registry::{Holder, Registry, Status, WorkspaceRecord};
-use std::path::Path;
 
 /// The two witnesses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,14 +45,9 @@ pub fn detach_dead(presence: &Presence) -> Result<bool, Failure> {
     match (&presence.mount, &presence.holder) {
         (Some(mount), None) => {
             tracing::info!(dir = %mount.point.display(), "detaching a mount whose daemon is gone");
-            detach(&mount.point)?;
+            fuse::unmount(&mount.point, true)?;
             Ok(true)
         }
         _ => Ok(false),
     }
-}
-
-/// Takes a mount of ours away, whoever uses it.
-pub fn detach(dir: &Path) -> Result<(), Failure> {
-    Ok(fuse::unmount(dir, true)?)
 }

@@ -7,7 +7,6 @@ mod absorb;
 mod gitdir;
 mod history;
 mod holdings;
-mod index;
 mod mount;
 mod open;
 mod push;
@@ -16,7 +15,6 @@ mod seal;
 mod status;
 
 pub(super) use open::view_config;
-pub use seal::is_guard;
 
 use super::control::{FlushRequest, Reply, Request};
 use super::failure::{Failure, Kind};
@@ -28,7 +26,7 @@ use crate::commit::Sealer;
 use crate::fuse::Notifier;
 use crate::git::Repo;
 use crate::overlay::Overlay;
-use crate::registry::{FlushPolicy, Lease, WorkspaceRecord};
+use crate::registry::{FlushPolicy, Lease, WorkspacePaths, WorkspaceRecord};
 use crate::sync::{Outbox, Pusher, RefPushed, RetryLoop};
 use crate::sys::Cancel;
 use crate::types::WorkspaceId;
@@ -42,6 +40,7 @@ use std::time::Duration;
 pub struct Engine {
     host: Host,
     record: WorkspaceRecord,
+    paths: WorkspacePaths,
     repo: Repo,
     base: Arc<Base>,
     overlay: Arc<Overlay>,
