@@ -27,6 +27,8 @@ pub const KNOWN: &[(&str, Kind)] = &[
     ("credential", Kind::Text(credential)),
     ("depth", Kind::Number(1)),
     ("flush_on", Kind::Text(flush_on)),
+    ("new_branch", Kind::Text(revision)),
+    ("offline", Kind::Flag),
     ("runtime_dir", Kind::Text(absolute)),
     ("setuid", Kind::Text(user)),
     ("state_dir", Kind::Text(absolute)),

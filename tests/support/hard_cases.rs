@@ -158,7 +158,8 @@ pub struct Hostile {
     pub hidden: Vec<Vec<u8>>,
 }
 
-/// A commit whose folders each hold a hostile entry beside a good file called `fine`.
+/// A commit whose folders each hold a hostile entry beside a good file called `fine`. All of it
+/// passes through fetch and push (an entry without a name would not).
 pub fn hostile(builder: &Builder) -> (String, Vec<Hostile>) {
     let blob = builder.blob(b"hostile\n");
     let inner = builder.raw_tree(&[("100644", b"inside", &blob)]);
@@ -181,7 +182,6 @@ pub fn hostile(builder: &Builder) -> (String, Vec<Hostile>) {
         ("git-zwnj", b".g\xe2\x80\x8cit"),
         ("git-bom", b"\xef\xbb\xbf.git"),
         ("git-rlo", b".gi\xe2\x80\xaet"),
-        ("empty", b""),
     ]
     .iter()
     .map(|(folder, name)| ((*folder).to_owned(), name.to_vec()))

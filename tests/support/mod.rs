@@ -40,6 +40,16 @@ pub fn can_mount(test: &str) -> bool {
     fuse
 }
 
+/// Whether an ordinary user's mounts can be tested by root; says why not.
+pub fn can_mount_as_user(test: &str) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata("/dev/fuse").map_or(0, |metadata| metadata.permissions().mode());
+    if mode & 0o006 != 0o006 {
+        skip(test, "/dev/fuse is not open to users, as fuse3's udev rule makes it");
+    }
+    mode & 0o006 == 0o006
+}
+
 /// Whether the tests run as root.
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()

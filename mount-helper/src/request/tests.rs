@@ -36,6 +36,7 @@ fn every_option_is_understood_ignored_or_refused_by_name() {
         ("-o branch=a -o branch=b", Ok("branch=b")),
         ("-o at=4f2c91e", Ok("at=4f2c91e")),
         ("-o depth=1", Ok("depth=1")),
+        ("-o new-branch=fix,offline", Ok("new_branch=fix offline")),
         ("-o flush-on=umount", Ok("flush_on=umount")),
         ("-o flush_on=idle=30", Ok("flush_on=idle=30")),
         ("-o flush-on=interval=5", Ok("flush_on=interval=5")),
