@@ -1,7 +1,7 @@
 //! What can be said on the command line; each command's own arguments stand in its file.
 
 use super::commands::{
-    commit, daemon, diff, doctor, flush, list, log, mount, push, recover, rm, status, umount,
+    commit, daemon, demo, diff, doctor, flush, list, log, mount, push, recover, rm, status, umount,
     version,
 };
 use crate::registry::DirectoryOverrides;
@@ -84,6 +84,7 @@ pub enum Command {
     Rm(rm::Rm),
     Recover(recover::Recover),
     Doctor(doctor::Doctor),
+    Demo(demo::Demo),
     Version(version::Version),
     #[command(hide = true)]
     Daemon(daemon::Daemon),

@@ -3,7 +3,7 @@
 use super::args::Global;
 use super::flush_output;
 use super::target::Target;
-use crate::daemon::control::{Client, ClientError, FlushRequest, Reply, Request};
+use crate::daemon::control::{Client, ClientError, FlushRequest, Reply, Request, UmountRequest};
 use crate::daemon::{Engine, Failure, Host, Kind};
 use crate::registry::WorkspaceRecord;
 use crate::sys::Cancel;
@@ -42,12 +42,30 @@ pub fn workspace(
 ) -> Result<Reply, Failure> {
     let reply = match client(host, record)? {
         Some(client) => client.call(request, deadline(request))?,
-        None => Engine::open(host, &record.id)?.handle(request),
+        None => without_daemon(host, record, request)?,
     };
     match reply {
         Reply::Failed(failure) => Err(failure),
         reply => Ok(reply),
     }
+}
+
+/// The workspace itself answers; after a flush it is noted what is left in it.
+fn without_daemon(
+    host: &Host,
+    record: &WorkspaceRecord,
+    request: &Request,
+) -> Result<Reply, Failure> {
+    let engine = Engine::open(host, &record.id)?;
+    Ok(match request {
+        Request::Flush(flush) => {
+            let request = UmountRequest { flush: flush.clone(), keep: true, discard: false };
+            let mut report = engine.recover(&request);
+            report.kept.clear();
+            Reply::Flush(Box::new(report))
+        }
+        other => engine.handle(other),
+    })
 }
 
 /// The daemon that serves `record`; None when nobody holds the workspace.

@@ -38,7 +38,10 @@ pub fn lines(report: &FlushReport) -> Vec<String> {
     if report.unmounted == Some(true) {
         lines.push(format!("unmounted {}", report.dir));
     }
-    if report.removed {
+    if report.removed && !report.discarded.is_empty() {
+        let gone = report.discarded.join(", ");
+        lines.push(format!("discarded workspace {}, with {gone}", report.workspace));
+    } else if report.removed {
         lines.push(format!("removed   workspace {}: the remote has all of it", report.workspace));
     } else if !report.kept.is_empty() {
         let kept = report.kept.join(", ");

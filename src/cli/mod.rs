@@ -8,6 +8,7 @@
 mod args;
 mod ask;
 mod commands;
+mod demo;
 mod flush_output;
 mod logging;
 mod mounting;

@@ -5,14 +5,13 @@ use super::args::Global;
 use super::ask;
 use super::mountpoint::{self, Surroundings};
 use super::options::Options;
-use crate::daemon::create::{Wish, create};
+use crate::daemon::create::{Source, Wish, create};
 use crate::daemon::mountinfo::{self, Mount};
 use crate::daemon::presence::Presence;
 use crate::daemon::serve::{ServeRequest, serve};
 use crate::daemon::spawn::{self, Ready};
 use crate::daemon::{DaemonState, Failure, FlushReport, Host, Kind, detach_dead, fuse_access};
 use crate::registry::{FlushPolicy, WorkspaceRecord};
-use crate::store::Source;
 use crate::types::WorkspaceId;
 use serde::Serialize;
 use std::io::IsTerminal;
@@ -217,8 +216,8 @@ impl Plan {
         dir: &Path,
         source: Option<&Source>,
     ) -> Result<Option<WorkspaceRecord>, Failure> {
-        let all = host.registry.list()?.workspaces.into_iter();
-        Ok(all.filter(|record| record.dir == dir && self.means(record, source)).next_back())
+        let mut all = host.registry.list()?.workspaces.into_iter();
+        Ok(all.rfind(|record| record.dir == dir && self.means(record, source)))
     }
 
     fn resume(

@@ -1,6 +1,6 @@
 //! The one place that makes commits.
 
-use super::change::{Leaf, Skipped};
+use super::change::{Leaf, PathChange, Skipped};
 use super::content::{HashCache, Options};
 use super::diff::diff;
 use super::error::CommitError;
@@ -125,6 +125,11 @@ impl Sealer {
             }
         }
         Err(CommitError::Busy { name: moved }.into())
+    }
+
+    /// The paths that differ between two trees.
+    pub fn difference(&self, old: Oid, new: Oid) -> Result<Vec<PathChange>, CommitError> {
+        diff(&self.base, b"", Some(old), Some(new))
     }
 
     /// What is tracked when the index stands for exactly the tree `index`.

@@ -5,6 +5,7 @@ use super::control::ClientError;
 use super::failure::{Failure, Kind, kind_of_io};
 use crate::base::BaseError;
 use crate::commit::{CommitError, Guard, Refusal};
+use crate::dotgit::DotgitError;
 use crate::fuse::MountError;
 use crate::git::GitError;
 use crate::overlay::OverlayError;
@@ -197,5 +198,21 @@ impl From<MountError> for Failure {
 impl From<FsError> for Failure {
     fn from(error: FsError) -> Self {
         Failure::new(Kind::System, "the view could not be changed").cause(error)
+    }
+}
+
+impl From<DotgitError> for Failure {
+    fn from(error: DotgitError) -> Self {
+        let text = error.to_string();
+        match error {
+            DotgitError::Io { source, .. } => Failure::new(kind_of_io(&source), text),
+            DotgitError::Index { .. } => {
+                Failure::new(Kind::Corrupt, "git's index in the mount cannot be read")
+                    .cause(text)
+                    .fix("in the mount: rm \"$(git rev-parse --git-dir)/index\" && git reset -q")
+            }
+            DotgitError::TooLarge { .. } => Failure::new(Kind::System, text),
+            DotgitError::Git(error) => error.into(),
+        }
     }
 }

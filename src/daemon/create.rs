@@ -5,15 +5,18 @@
 use super::engine::view_config;
 use super::failure::{Failure, Kind};
 use super::host::Host;
-use crate::git::{Credential, Git, Repo};
+use crate::dotgit::{self, BaseStat, DotgitError, GitdirSpec};
+use crate::git::{Credential, Git, Head, Repo};
 use crate::overlay::Overlay;
 use crate::registry::{
     FlushPolicy, Lease, SourceRecord, Status, StoreRecord, ViewRecord, WorkspacePaths,
     WorkspaceRecord,
 };
+pub use crate::store::Source;
 use crate::store::{self, Store, StoreError};
 use crate::sync::{Known, Outbox};
-use std::path::PathBuf;
+use crate::types::{Oid, Timespec};
+use std::path::{Path, PathBuf};
 
 /// What is to be mounted, and how.
 #[derive(Clone, Debug)]
@@ -52,7 +55,7 @@ pub struct Wish {
 pub fn create(host: &Host, wish: &Wish) -> Result<WorkspaceRecord, Failure> {
     let (store, read_only) = fetch(host, wish)?;
     let repo = Repo::open(&store.path)?;
-    let branch = branch_to_seal(&repo, &store, wish)?;
+    let branch = branch_to_seal(&repo, &store, wish, &git(wish, &store.path)?)?;
     let base_time_s = match store.tip {
         Some(tip) => repo.commit(tip)?.committer_time_s.clamp(1, host.clock.now().sec),
         None => host.clock.now().sec,
@@ -96,9 +99,9 @@ pub fn create(host: &Host, wish: &Wish) -> Result<WorkspaceRecord, Failure> {
 
 /// The store, brought up to date, and whether the view must be read-only.
 fn fetch(host: &Host, wish: &Wish) -> Result<(Store, bool), Failure> {
-    let credential = wish.credential.as_deref().map(Credential::parse).transpose()?;
-    let git =
-        |path: &std::path::Path| Git::new(path, credential.clone()).interactive(wish.interactive);
+    // Read once before, so that a credential that makes no sense is told by itself.
+    git(wish, &host.directories.cache)?;
+    let git = |path: &Path| git(wish, path).unwrap_or_else(|_| Git::new(path, None));
     let mut request = store::Request {
         url: &wish.url,
         branch: wish.branch.as_deref(),
@@ -126,12 +129,23 @@ fn fetch(host: &Host, wish: &Wish) -> Result<(Store, bool), Failure> {
     Ok((store, wish.read_only || fixed))
 }
 
+/// The user's git, with the credential that was given.
+fn git(wish: &Wish, gitdir: &Path) -> Result<Git, Failure> {
+    let credential = wish.credential.as_deref().map(Credential::parse).transpose()?;
+    Ok(Git::new(gitdir, credential).interactive(wish.interactive))
+}
+
 fn is_hex(text: &str) -> bool {
     text.len() >= 7 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The full name of the branch that commits go to.
-fn branch_to_seal(repo: &Repo, store: &Store, wish: &Wish) -> Result<Option<String>, Failure> {
+fn branch_to_seal(
+    repo: &Repo,
+    store: &Store,
+    wish: &Wish,
+    git: &Git,
+) -> Result<Option<String>, Failure> {
     let Some(new) = &wish.new_branch else { return Ok(store.branch.clone()) };
     let name = new.strip_prefix("refs/heads/").unwrap_or(new);
     let what =
@@ -139,10 +153,12 @@ fn branch_to_seal(repo: &Repo, store: &Store, wish: &Wish) -> Result<Option<Stri
     if name.is_empty() {
         return Err(what("that is no name for a branch"));
     }
-    if repo.read_ref(&format!("refs/remotes/origin/{name}"))?.is_some() {
+    let full = format!("refs/heads/{name}");
+    let taken = repo.read_ref(&format!("refs/remotes/origin/{name}"))?.is_some();
+    if taken || (!store.offline && git.ls_refs(&wish.url, &full)?.get(&full).is_some()) {
         return Err(what("the remote has it already").fix(format!("mount it with: -b {name}")));
     }
-    Ok(Some(format!("refs/heads/{name}")))
+    Ok(Some(full))
 }
 
 /// Everything below the workspace's directory.
@@ -152,11 +168,12 @@ fn furnish(
     store: &Store,
     paths: &WorkspacePaths,
 ) -> Result<(), Failure> {
-    let repo = make_gitdir(host, record, store, paths)?;
+    let repo = make_gitdir(record, store, paths)?;
     let tree = match record.base {
         Some(commit) => repo.commit(commit)?.tree,
         None => repo.empty_tree(),
     };
+    fill_index(host, record, store, &repo, tree)?;
     let config = view_config(record, paths);
     Overlay::create(paths.root(), config.root(tree), host.disk.clone())?;
     register(host, record, store, paths)
@@ -179,36 +196,54 @@ fn register(
     Ok(outbox.register(branch, remote, record.base)?)
 }
 
+/// The gitdir, with the index of a fresh checkout.
 fn make_gitdir(
-    host: &Host,
     record: &WorkspaceRecord,
     store: &Store,
     paths: &WorkspacePaths,
 ) -> Result<Repo, Failure> {
-    let gitdir = paths.gitdir();
-    Git::init_bare(&gitdir, store.hash)?;
-    let write = |name: &str, text: String| {
-        std::fs::write(gitdir.join(name), text).map_err(Failure::io(name.to_owned()))
-    };
-    write("objects/info/alternates", format!("{}/objects\n", store.path.display()))?;
-    let url = &record.source.url;
-    write(
-        "config",
-        format!(
-            "[core]\nrepositoryformatversion=0\nbare=false\nfilemode=true\nworktree={}\n[remote \"origin\"]\nurl={url}\nfetch=+refs/heads/*:refs/remotes/origin/*\n",
-            record.dir.display()
-        ),
-    )?;
-    match (&record.branch, record.base) {
-        (Some(branch), tip) => {
-            write("HEAD", format!("ref: {branch}\n"))?;
-            let repo = Repo::open(&gitdir)?;
-            if let Some(tip) = tip {
-                repo.cas_ref(&*host.disk, branch, tip, None, "toft")?;
-            }
+    let head = match (&record.branch, record.base) {
+        (Some(name), tip) => Head::Branch { name: name.clone(), tip },
+        (None, Some(commit)) => Head::Detached(commit),
+        (None, None) => {
+            return Err(Failure::new(Kind::NoSuchRef, "there is neither a branch nor a commit"));
         }
-        (None, Some(tip)) => write("HEAD", format!("{tip}\n"))?,
-        (None, None) => {}
+    };
+    let spec = GitdirSpec {
+        store: &store.path,
+        hash: store.hash,
+        url: &record.source.url,
+        head: &head,
+        default_branch: store.default_branch.as_deref(),
+    };
+    dotgit::create(&paths.gitdir(), &spec)?;
+    Ok(Repo::open(&paths.gitdir())?)
+}
+
+/// Fills git's index in advance. Without it the mount works too, git only has to read every file.
+fn fill_index(
+    host: &Host,
+    record: &WorkspaceRecord,
+    store: &Store,
+    repo: &Repo,
+    tree: Oid,
+) -> Result<(), Failure> {
+    let view = record.view;
+    let time = Timespec::from_sec(view.base_time_s);
+    let stat = BaseStat { uid: view.uid, gid: view.gid, time };
+    let cache = store.path.join(store::CACHED_FILES);
+    let installed = dotgit::install_index(repo.gitdir(), &cache, repo, tree, stat, &*host.disk);
+    match installed {
+        Ok(installed) => {
+            for (path, why) in &installed.hidden {
+                tracing::warn!(path = %path.escape_ascii(), why, "an entry of the base is hidden");
+            }
+            Ok(())
+        }
+        Err(DotgitError::TooLarge { .. }) => {
+            tracing::warn!("the repository has too many files to fill git's index in advance");
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
     }
-    Ok(Repo::open(&gitdir)?)
 }

@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use crate::registry::{Directories, DirectoryOverrides, Registry};
-use crate::sys::{Clock, Disk, OsClock, OsDisk};
+use crate::sys::{Clock, Disk, OsClock, OsDisk, make_private_dir};
 use std::sync::Arc;
 
 /// The directories, opened.
@@ -28,6 +28,9 @@ impl Host {
     pub fn at(directories: Directories) -> Result<Self, Failure> {
         let disk: Arc<dyn Disk> = Arc::new(OsDisk::default());
         let registry = Registry::open(&directories.state, disk.clone())?;
+        let runtime = &directories.runtime;
+        make_private_dir(runtime)
+            .map_err(Failure::io(format!("cannot use the directory {}", runtime.display())))?;
         Ok(Self { directories, registry, disk, clock: Arc::new(OsClock::new()) })
     }
 

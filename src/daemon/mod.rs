@@ -26,8 +26,8 @@ pub mod serve;
 pub mod signals;
 pub mod spawn;
 
-pub use engine::{Engine, Then};
+pub use engine::{Engine, Then, is_guard};
 pub use failure::{Failure, Kind, kind_of_io};
 pub use host::Host;
-pub use presence::detach_dead;
+pub use presence::{detach, detach_dead};
 pub use report::*;

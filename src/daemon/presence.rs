@@ -5,6 +5,7 @@ use super::mountinfo::{self, Mount};
 use super::report::DaemonState;
 use crate::fuse;
 use crate::registry::{Holder, Registry, Status, WorkspaceRecord};
+use std::path::Path;
 
 /// The two witnesses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,9 +46,14 @@ pub fn detach_dead(presence: &Presence) -> Result<bool, Failure> {
     match (&presence.mount, &presence.holder) {
         (Some(mount), None) => {
             tracing::info!(dir = %mount.point.display(), "detaching a mount whose daemon is gone");
-            fuse::unmount(&mount.point, true)?;
+            detach(&mount.point)?;
             Ok(true)
         }
         _ => Ok(false),
     }
+}
+
+/// Takes a mount of ours away, whoever uses it.
+pub fn detach(dir: &Path) -> Result<(), Failure> {
+    Ok(fuse::unmount(dir, true)?)
 }

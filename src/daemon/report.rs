@@ -146,6 +146,9 @@ pub struct FlushReport {
     pub removed: bool,
     /// What the workspace still holds that the remote does not have.
     pub kept: Vec<String>,
+    /// What went with a workspace that was discarded.
+    #[serde(default)]
+    pub discarded: Vec<String>,
     /// Why it did not come all the way; decides the exit code.
     pub failure: Option<Failure>,
 }
@@ -253,6 +256,7 @@ impl FlushReport {
             unmounted: None,
             removed: false,
             kept: Vec::new(),
+            discarded: Vec::new(),
             failure: None,
         }
     }

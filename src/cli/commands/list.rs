@@ -31,6 +31,8 @@ struct Line {
     last_seal: Option<String>,
     last_push: Option<String>,
     last_error: Option<String>,
+    /// Whether the last push came after the last commit.
+    pushed: bool,
 }
 
 impl List {
@@ -69,6 +71,7 @@ fn line(record: &WorkspaceRecord, presence: &Presence) -> Line {
         last_seal: commit(&record.last_seal),
         last_push: commit(&record.last_push),
         last_error: record.last_error.clone(),
+        pushed: record.last_push.map(|push| push.at_s) >= record.last_seal.map(|seal| seal.at_s),
     }
 }
 
@@ -90,11 +93,8 @@ fn print(report: &Report) {
             "{:<13} {:<8} {}  {}{branch}",
             line.id, line.state, line.dir, line.url
         ));
-        match (&line.last_seal, &line.last_push) {
-            (Some(seal), push) if push.as_ref() != Some(seal) => {
-                output::line(&format!("{:14}sealed {}, not pushed", "", output::short(seal)));
-            }
-            _ => {}
+        if let (Some(seal), false) = (&line.last_seal, line.pushed) {
+            output::line(&format!("{:14}sealed {}, not pushed", "", output::short(seal)));
         }
         if let Some(error) = &line.last_error {
             output::line(&format!("{:14}{error}", ""));

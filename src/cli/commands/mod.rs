@@ -2,6 +2,7 @@
 
 pub mod commit;
 pub mod daemon;
+pub mod demo;
 pub mod diff;
 pub mod doctor;
 pub mod flush;
@@ -34,6 +35,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Diff(diff) => diff.run(global),
         Command::Rm(rm) => rm.run(global),
         Command::Recover(recover) => recover.run(global),
+        Command::Demo(demo) => demo.run(global),
         Command::Doctor(doctor) => doctor.run(global),
         Command::Version(version) => version.run(global),
         Command::Daemon(daemon) => daemon.run(global),

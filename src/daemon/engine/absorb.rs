@@ -5,12 +5,11 @@
 
 use super::Engine;
 use super::seal::Cut;
-use crate::base::{Base, Entry};
+use crate::commit::{Leaf, PathChange};
 use crate::daemon::failure::Failure;
 use crate::git::Head;
-use crate::types::{Oid, TreeMode};
+use crate::types::Oid;
 use crate::workspace::PathEdit;
-use std::cmp::Ordering;
 
 impl Engine {
     /// Moves to the remote's tip if it contains HEAD and nothing stands in the way. When something
@@ -35,13 +34,10 @@ impl Engine {
         if !behind {
             return Ok(None);
         }
-        let Some(index) = self.lock_index()? else { return Ok(None) };
-        if self.operation()?.is_some() {
-            return Ok(None);
-        }
-        let mut edits = Vec::new();
+        let lock = self.lock_index()?;
         let (before, after) = (self.repo.commit(ours)?.tree, self.repo.commit(theirs)?.tree);
-        differences(&self.base, Some(before), Some(after), &mut Vec::new(), &mut edits)?;
+        let changes = self.sealer.difference(before, after)?;
+        let edits: Vec<_> = changes.into_iter().map(edit).collect();
         let invalid = self.workspace.replace_paths(&cut.freeze, &edits)?;
         if let Some(notifier) = self.notifier.get() {
             notifier
@@ -51,68 +47,13 @@ impl Engine {
         self.overlay.sync()?;
         self.repo.cas_ref(&*self.host.disk, &name, theirs, Some(ours), "toft: merged")?;
         self.outbox.adopt(&name, theirs)?;
-        self.replace_index(index, after)?;
+        self.index_after_merge(lock, theirs, &edits);
         Ok(Some(theirs))
     }
 }
 
-/// The files that differ between two trees, by path.
-fn differences(
-    base: &Base,
-    before: Option<Oid>,
-    after: Option<Oid>,
-    path: &mut Vec<u8>,
-    edits: &mut Vec<PathEdit>,
-) -> Result<(), Failure> {
-    let load = |tree: Option<Oid>| tree.map(|oid| base.tree(oid)).transpose();
-    let (before, after) = (load(before)?, load(after)?);
-    let entries = |tree: &Option<std::sync::Arc<crate::base::Tree>>| {
-        tree.as_ref().map_or(Vec::new(), |tree| tree.entries.clone())
-    };
-    let (before, after) = (entries(&before), entries(&after));
-    let (mut old, mut new) = (before.iter().peekable(), after.iter().peekable());
-    loop {
-        let order = match (old.peek(), new.peek()) {
-            (None, None) => return Ok(()),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (Some(old), Some(new)) => old.name.cmp(&new.name),
-        };
-        let old = if order.is_le() { old.next() } else { None };
-        let new = if order.is_ge() { new.next() } else { None };
-        one(base, old, new, path, edits)?;
-    }
-}
-
-/// What differs at one name.
-fn one(
-    base: &Base,
-    old: Option<&Entry>,
-    new: Option<&Entry>,
-    path: &mut Vec<u8>,
-    edits: &mut Vec<PathEdit>,
-) -> Result<(), Failure> {
-    let value = |entry: Option<&Entry>| entry.map(|entry| (entry.mode, entry.oid));
-    if value(old) == value(new) {
-        return Ok(());
-    }
-    let Some(named) = old.or(new) else { return Ok(()) };
-    let length = path.len();
-    if length > 0 {
-        path.push(b'/');
-    }
-    path.extend_from_slice(named.name.as_bytes());
-    let tree = |entry: Option<&Entry>| {
-        entry.filter(|entry| entry.mode == TreeMode::Tree).map(|entry| entry.oid)
-    };
-    let leaf = |entry: Option<&Entry>| value(entry).filter(|(mode, _)| *mode != TreeMode::Tree);
-    let (expected, wanted) = (leaf(old), leaf(new));
-    if expected.is_some() || wanted.is_some() {
-        edits.push(PathEdit { path: path.clone(), expected, new: wanted });
-    }
-    if tree(old).is_some() || tree(new).is_some() {
-        differences(base, tree(old), tree(new), path, edits)?;
-    }
-    path.truncate(length);
-    Ok(())
+/// The change of one path that a merge brings.
+fn edit(change: PathChange) -> PathEdit {
+    let leaf = |leaf: Leaf| (leaf.mode, leaf.oid);
+    PathEdit { path: change.path, expected: change.old.map(leaf), new: change.new.map(leaf) }
 }

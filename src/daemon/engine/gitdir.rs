@@ -72,28 +72,3 @@ impl Engine {
         found.is_ok_and(|found| found == Some(oid))
     }
 }
-
-/// The index, as far as it is known here: what HEAD's tree holds is tracked.
-impl Engine {
-    pub(super) fn tracked(&self) -> Result<crate::commit::TrackedPaths, Failure> {
-        Ok(crate::commit::TrackedPaths::Head)
-    }
-
-    pub(super) fn operation(&self) -> Result<Option<String>, Failure> {
-        Ok(None)
-    }
-
-    pub(super) fn require_no_operation(&self) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    pub(super) fn after_seal(&self, _: &crate::overlay::Freeze, _: &crate::commit::Plan) {}
-
-    pub(super) fn lock_index(&self) -> Result<Option<()>, Failure> {
-        Ok(Some(()))
-    }
-
-    pub(super) fn replace_index(&self, _: (), _: Oid) -> Result<(), Failure> {
-        Ok(())
-    }
-}

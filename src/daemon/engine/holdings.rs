@@ -23,7 +23,7 @@ impl Engine {
         }
         self.unpushed_refs(&mut held)?;
         if let Some(operation) = self.operation()? {
-            held.push(format!("{operation} that is not finished"));
+            held.push(operation.to_string());
         }
         let local = self.local_paths()?;
         if let Some(paths) = describe(&local) {

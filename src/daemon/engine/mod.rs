@@ -7,6 +7,7 @@ mod absorb;
 mod gitdir;
 mod history;
 mod holdings;
+mod index;
 mod mount;
 mod open;
 mod push;
@@ -15,6 +16,7 @@ mod seal;
 mod status;
 
 pub(super) use open::view_config;
+pub use seal::is_guard;
 
 use super::control::{FlushRequest, Reply, Request};
 use super::failure::{Failure, Kind};
@@ -26,7 +28,7 @@ use crate::commit::Sealer;
 use crate::fuse::Notifier;
 use crate::git::Repo;
 use crate::overlay::Overlay;
-use crate::registry::{FlushPolicy, Lease, WorkspacePaths, WorkspaceRecord};
+use crate::registry::{FlushPolicy, Lease, WorkspaceRecord};
 use crate::sync::{Outbox, Pusher, RefPushed, RetryLoop};
 use crate::sys::Cancel;
 use crate::types::WorkspaceId;
@@ -40,7 +42,6 @@ use std::time::Duration;
 pub struct Engine {
     host: Host,
     record: WorkspaceRecord,
-    paths: WorkspacePaths,
     repo: Repo,
     base: Arc<Base>,
     overlay: Arc<Overlay>,

@@ -5,6 +5,7 @@ use crate::base::Base;
 use crate::commit::Sealer;
 use crate::daemon::failure::{Failure, Kind};
 use crate::daemon::host::Host;
+use crate::dotgit;
 use crate::git::{Credential, Repo};
 use crate::overlay::Overlay;
 use crate::registry::{Lease, Status, WorkspacePaths, WorkspaceRecord};
@@ -25,9 +26,16 @@ impl Engine {
             let what = format!("{id} was never finished");
             return Err(Failure::new(Kind::Corrupt, what).fix(format!("toft rm --discard {id}")));
         }
+        dotgit::release_abandoned(&paths.gitdir())?;
         let repo = Repo::open(&paths.gitdir())?;
         let base = Arc::new(Base::new(repo.clone(), paths.root().to_owned()));
         let (overlay, recovered) = Overlay::open(paths.root(), host.disk.clone())?;
+        if record.status == Status::Mounted {
+            // Its daemon died: what it wrote may not be on the disk yet.
+            let root = std::fs::File::open(paths.root()).map_err(Failure::io("cannot sync"))?;
+            rustix::fs::syncfs(root).map_err(|error| Failure::io("cannot sync")(error.into()))?;
+        }
+        overlay.sync()?;
         let overlay = Arc::new(overlay);
         let workspace = Arc::new(Workspace::new(
             overlay.clone(),
@@ -51,7 +59,6 @@ impl Engine {
         Ok(Self {
             host: host.clone(),
             record,
-            paths,
             repo,
             base,
             overlay,
@@ -76,14 +83,8 @@ pub(in crate::daemon) fn view_config(
         uid: record.view.uid,
         gid: record.view.gid,
         base_time: Timespec::from_sec(record.view.base_time_s),
-        gitfile: gitfile(&paths.gitdir()),
+        gitfile: dotgit::gitfile(&paths.gitdir()),
         read_only: record.view.read_only,
         state_dir: paths.root().to_owned(),
     }
-}
-
-/// What the file `.git` at the root of the mount says.
-fn gitfile(gitdir: &std::path::Path) -> Vec<u8> {
-    use std::os::unix::ffi::OsStrExt;
-    [b"gitdir: ", gitdir.as_os_str().as_bytes(), b"\n"].concat()
 }

@@ -36,6 +36,7 @@ impl Engine {
         if request.discard || (nothing_left && !request.keep) {
             self.host.registry.remove_held(self.id(), &self.lease)?;
             report.removed = true;
+            report.discarded = std::mem::take(&mut report.kept);
             return Ok(());
         }
         self.host.registry.update(self.id(), |record| {

@@ -3,10 +3,11 @@
 
 use super::Engine;
 use super::history::skipped;
-use crate::commit::{self, Allow, ChangeKind, Guard, Plan, SealRequest, Sealed, Trailers};
+use crate::commit::{self, Allow, Guard, Plan, SealRequest, Sealed, Trailers};
 use crate::daemon::control::FlushRequest;
 use crate::daemon::failure::Failure;
 use crate::daemon::report::{Changes, FlushReport, SealReport};
+use crate::git::Head;
 use crate::overlay::Freeze;
 use crate::types::Oid;
 
@@ -25,23 +26,26 @@ impl Engine {
         request: &FlushRequest,
         report: &mut FlushReport,
     ) -> Result<Cut, Failure> {
-        self.require_no_operation()?;
+        let lock = self.lock_index()?;
         self.overlay.sync()?;
+        let at = self.host.clock.now();
         let seal = SealRequest {
             message: request.message.clone(),
             trailers: self.trailers(),
             mounted_branch: self.record.branch.clone().unwrap_or_default(),
             allow: Allow(request.allow.iter().filter_map(|word| Guard::parse(word)).collect()),
         };
-        report.seal = Some(SealReport::default());
-        let sealed = self.sealer.seal(&seal, |_head| self.look());
-        let (sealed, commit::Cut { freeze, .. }) = sealed.inspect_err(|_| report.seal = None)?;
+        let (sealed, commit::Cut { freeze, .. }) =
+            self.sealer.seal(&seal, |head| self.look(head))?;
         let commit = match sealed {
-            Sealed::Nothing { .. } => None,
-            Sealed::Commit { oid, branch, plan, .. } => {
+            Sealed::Nothing { .. } => {
+                report.seal = Some(SealReport::default());
+                None
+            }
+            Sealed::Commit { oid, branch, subject, plan, .. } => {
                 tracing::info!(commit = %oid, %branch, paths = plan.changes.len(), "sealed");
-                report.seal = Some(self.seal_report(oid, &plan)?);
-                self.after_seal(&freeze, &plan);
+                report.seal = Some(seal_report(oid, subject, &plan));
+                self.index_after_seal(lock, oid, &freeze, at);
                 Some((branch, oid))
             }
         };
@@ -51,14 +55,15 @@ impl Engine {
     /// What a seal would hold now. Writes nothing.
     pub(super) fn plan(&self) -> Result<Plan, Failure> {
         let head = self.repo.head()?;
-        let commit::Cut { freeze, tracked, .. } = self.look()?;
+        let commit::Cut { freeze, tracked, .. } = self.look(&head)?;
         Ok(self.sealer.plan(&freeze, &head, &tracked)?)
     }
 
     /// The workspace as it is now; HEAD was read before.
-    fn look(&self) -> Result<commit::Cut, Failure> {
-        let (tracked, operation) = (self.tracked()?, self.operation()?);
-        Ok(commit::Cut { freeze: self.overlay.freeze(), tracked, operation })
+    fn look(&self, head: &Head) -> Result<commit::Cut, Failure> {
+        // What git is in the middle of was asked before the index was locked.
+        let tracked = self.tracked(head)?;
+        Ok(commit::Cut { freeze: self.overlay.freeze(), tracked, operation: None })
     }
 
     fn trailers(&self) -> Trailers {
@@ -69,27 +74,26 @@ impl Engine {
             host: Some(host).filter(|host| !host.is_empty() && host != "(none)"),
         }
     }
+}
 
-    fn seal_report(&self, commit: Oid, plan: &Plan) -> Result<SealReport, Failure> {
-        let subject = self.repo.commit(commit)?.subject;
-        Ok(SealReport {
-            commit: Some(commit.to_string()),
-            subject: Some(subject),
-            changes: count(plan),
-            skipped: skipped(plan),
-        })
+fn seal_report(commit: Oid, subject: String, plan: &Plan) -> SealReport {
+    SealReport {
+        commit: Some(commit.to_string()),
+        subject: Some(subject),
+        changes: count(plan),
+        skipped: skipped(plan),
     }
+}
+
+/// Whether `--allow WORD` means anything.
+pub fn is_guard(word: &str) -> bool {
+    Guard::parse(word).is_some()
 }
 
 /// How many paths of each kind.
 pub(super) fn count(plan: &Plan) -> Changes {
-    let mut changes = Changes::default();
-    for change in &plan.changes {
-        match change.kind {
-            ChangeKind::Added => changes.added += 1,
-            ChangeKind::Modified => changes.modified += 1,
-            ChangeKind::Deleted => changes.deleted += 1,
-        }
-    }
-    changes
+    let counts = plan.counts();
+    let [added, modified, deleted] =
+        [counts.added, counts.modified, counts.deleted].map(|count| count as u64);
+    Changes { added, modified, deleted }
 }

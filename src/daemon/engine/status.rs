@@ -28,8 +28,8 @@ impl Engine {
             report.problems.push(Failure::new(Kind::ReadOnly, what).cause(why));
         }
         if let Some(operation) = self.operation()? {
-            let what = format!("{operation} is under way: nothing is committed until it is over");
-            report.problems.push(Failure::new(Kind::InProgress, what));
+            let what = format!("{operation}: nothing is committed until it is over");
+            report.problems.push(Failure::new(Kind::InProgress, what).fix(operation.way_out()));
         }
         Ok(report)
     }
