@@ -61,3 +61,33 @@ fn offsets(entries: &[Entry], bytes: &mut Vec<u8>) {
 fn number(count: usize) -> u32 {
     u32::try_from(count).expect("fewer objects than git can count")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::HashKind;
+    use gix::odb::pack::index::File;
+
+    #[test]
+    fn offsets_beyond_two_and_four_gigabytes_are_found_again() {
+        for hash in [HashKind::Sha1, HashKind::Sha256] {
+            let oid = |byte: u8| Oid::from_bytes_or_panic(&vec![byte; hash.len_in_bytes()]);
+            let offsets = [12, LARGE - 1, LARGE, 1 << 32, 3 << 40, 100];
+            let mut entries: Vec<_> = (0..)
+                .zip(offsets)
+                .map(|(index, offset)| Entry { oid: oid(0xf0 - 9 * index), offset, crc: 7 })
+                .collect();
+            let bytes = encode(&mut entries, oid(1)).unwrap();
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("pack-x.idx");
+            std::fs::write(&path, bytes).unwrap();
+            let file = File::at(path, hash).unwrap();
+            file.verify_checksum(&mut gix::progress::Discard, &Default::default()).unwrap();
+            for (index, offset) in (0..).zip(offsets) {
+                let found = file.lookup(oid(0xf0 - 9 * index)).unwrap();
+                assert_eq!(file.pack_offset_at_index(found), offset);
+                assert_eq!(file.crc32_at_index(found), Some(7));
+            }
+        }
+    }
+}
