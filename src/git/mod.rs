@@ -17,6 +17,7 @@ mod filter;
 mod hash;
 mod history;
 mod identity;
+mod maintenance;
 mod merge;
 mod odb;
 mod pack;

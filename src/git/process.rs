@@ -126,6 +126,11 @@ impl Git {
         Git { gitdir, credential, interactive: false, timeout: None, cancel: None }
     }
 
+    /// The git directory, as an absolute path.
+    pub(super) fn gitdir(&self) -> &Path {
+        &self.gitdir
+    }
+
     /// Lets git and ssh ask on the terminal, and Ctrl-C reach them.
     pub fn interactive(mut self, interactive: bool) -> Git {
         self.interactive = interactive;

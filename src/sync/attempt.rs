@@ -33,7 +33,8 @@ pub(super) struct Attempt<'a> {
     pub(super) wait: &'a Wait<'a>,
     /// Where the remote's ref stands, as far as we know by now.
     pub(super) remote: Known,
-    races: u32,
+    /// How often another writer was faster.
+    pub(super) races: u32,
     stuck: u32,
     lost_answers: u32,
     deepened: u32,
@@ -255,7 +256,7 @@ impl<'a> Attempt<'a> {
 
     /// git, with the time that is left.
     fn git(&self) -> Result<Git> {
-        let left = self.wait.deadline.map(|end| end.saturating_sub(self.wait.clock.monotonic()));
+        let left = self.wait.left();
         if left == Some(Duration::ZERO) {
             return Err(GitError::Timeout { what: "push".to_owned(), seconds: 0 });
         }

@@ -36,9 +36,10 @@ pub fn delay(patience: Patience, failures: u32, random: u64) -> Duration {
     Duration::from_millis(full_ms / 2 + random % (full_ms / 2 + 1))
 }
 
-/// How long before another attempt in a race with other writers, after losing `lost` times.
+/// How long before another attempt in a race with other writers, after losing `lost` times: not
+/// long, or the room that they leave (see `courtesy`) is missed.
 pub fn race_delay(lost: u32, random: u64) -> Duration {
-    let most_ms = (20 << lost.min(6)).min(1000);
+    let most_ms = (10 << lost.min(5)).min(200);
     Duration::from_millis(random % (most_ms + 1))
 }
 

@@ -43,7 +43,7 @@ pub enum Which {
     Due,
 }
 
-/// How long to wait for another drain of the same ref.
+/// How long a drain, and its wait for another drain of the same ref, may take.
 #[derive(Clone, Copy)]
 pub struct Wait<'a> {
     /// Tells the time.
@@ -52,6 +52,13 @@ pub struct Wait<'a> {
     pub deadline: Option<Duration>,
     /// Gives up at once.
     pub cancel: &'a Cancel,
+}
+
+impl Wait<'_> {
+    /// The time that is left; None when there is no deadline.
+    pub(super) fn left(&self) -> Option<Duration> {
+        self.deadline.map(|end| end.saturating_sub(self.clock.monotonic()))
+    }
 }
 
 /// What a drain hands to be delivered.
@@ -280,8 +287,7 @@ impl Lane {
                 Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(SyncError::io(&self.dir)(error.into())),
             }
-            let over = wait.deadline.is_some_and(|end| wait.clock.monotonic() >= end);
-            if over || wait.cancel.wait(LOCK_POLL) {
+            if wait.left() == Some(Duration::ZERO) || wait.cancel.wait(LOCK_POLL) {
                 return Err(SyncError::Busy { refname: self.refname.clone() });
             }
         }

@@ -14,6 +14,7 @@
 
 mod attempt;
 pub mod backoff;
+mod courtesy;
 mod error;
 mod lane;
 mod ledger;

@@ -1,9 +1,12 @@
 use super::attempt::Attempt;
+use super::courtesy::Courtesy;
 use super::outcome::{self, RefPushed};
 use super::{Outbox, Result, Wait, Which};
-use crate::git::{Credential, Repo};
+use crate::git::{Credential, Git, Repo};
 use crate::sys::{Cancel, Clock, Disk};
 use crate::types::WorkspaceId;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,12 +30,13 @@ pub struct Target {
 pub struct Pusher {
     target: Target,
     outbox: Arc<Outbox>,
+    courtesy: Mutex<BTreeMap<String, Courtesy>>,
 }
 
 impl Pusher {
     /// A pusher for what `outbox` holds.
     pub fn new(target: Target, outbox: Arc<Outbox>) -> Pusher {
-        Pusher { target, outbox }
+        Pusher { target, outbox, courtesy: Mutex::default() }
     }
 
     /// The queue.
@@ -81,16 +85,42 @@ impl Pusher {
         let wait = Wait { clock, deadline, cancel };
         let mut attempted = None;
         let ledger = self.outbox.drain(refname, which, &wait, |delivery| {
+            self.make_room(refname, &wait);
+            let start = clock.monotonic();
             let mut attempt = Attempt::new(&self.target, delivery, &wait);
             let result = attempt.run();
+            let mut courtesy = self.courtesy.lock();
+            let courtesy = courtesy.entry(refname.to_owned()).or_default();
+            courtesy.pushed(start, clock.monotonic(), attempt.races);
             let verdict = outcome::verdict(&result, &delivery.record, attempt.remote);
             attempted = Some((delivery.record.new, result));
             verdict
         })?;
+        if ledger.is_some() {
+            self.tidy(&wait);
+        }
         Ok(ledger.zip(attempted).map(|(ledger, (ours, result))| RefPushed {
             refname: refname.to_owned(),
             ours,
             outcome: outcome::outcome(result, &ledger),
         }))
+    }
+    /// Lets other writers of the branch have their turn.
+    fn make_room(&self, refname: &str, wait: &Wait<'_>) {
+        let now = wait.clock.monotonic();
+        let pause = self.courtesy.lock().entry(refname.to_owned()).or_default().pause(now);
+        let pause = wait.left().map_or(pause, |left| pause.min(left / 2));
+        if !pause.is_zero() {
+            wait.cancel.wait(pause);
+        }
+    }
+    /// Keeps the packs few that commits, fetches and merges leave, now and then.
+    fn tidy(&self, wait: &Wait<'_>) {
+        let git = Git::new(self.target.repo.gitdir(), None);
+        match git.timeout(wait.left()).cancelled_by(wait.cancel.clone()).consolidate() {
+            Ok(true) => self.target.repo.refresh(),
+            Ok(false) => {}
+            Err(error) => tracing::debug!(%error, "packs were not put together"),
+        }
     }
 }

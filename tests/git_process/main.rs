@@ -10,6 +10,7 @@ mod http;
 mod asking;
 mod failures;
 mod fetching;
+mod maintenance;
 mod pushing;
 mod secrets;
 

@@ -8,12 +8,14 @@ mod gitrepo;
 #[allow(dead_code, reason = "each test binary uses a part")]
 mod http;
 
+mod child;
 mod crashdisk;
 mod faults;
 mod outbox;
 mod outbox_crash;
 mod pusher;
 mod site;
+mod writers;
 
 #[test]
 fn everything_here_holds_with_the_other_git() {
