@@ -1,18 +1,17 @@
 //! One method a request: decode, call, reply.
 
-use super::convert::{file_attr, file_type, kind_of_mode, set_time, unknown_attr};
+use super::convert::{kind_of_mode, set_time};
 use super::errno::errno;
-use super::kernel::{self, FOREVER, NEVER};
-use crate::types::{Attr, Fh, FileKind, Ino};
+use super::{kernel, reply};
+use crate::types::{Fh, Ino};
 use crate::workspace::{
-    Caller, DirEntry, FsError, Invalidation, OpenMode, RenameMode, SetAttr, Workspace, WriteMode,
-    XattrMode,
+    Caller, FsError, Invalidation, OpenMode, RenameMode, SetAttr, Workspace, WriteMode, XattrMode,
 };
 use fuser::{
-    BsdFileFlags, CopyFileRangeFlags, Errno, FileHandle, Filesystem, Generation, INodeNo,
-    KernelConfig, LockOwner, OpenAccMode, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate,
-    ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen,
-    ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
+    BsdFileFlags, CopyFileRangeFlags, Errno, FileHandle, Filesystem, INodeNo, KernelConfig,
+    LockOwner, OpenAccMode, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
+    ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs,
+    ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
 use std::cell::RefCell;
 use std::ffi::OsStr;
@@ -23,9 +22,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::SystemTime;
-
-/// Inode numbers are never used twice.
-const GENERATION: Generation = Generation(0);
 
 thread_local! {
     /// Each request thread reads into one buffer.
@@ -81,31 +77,6 @@ fn kills_suid(request: &Request) -> bool {
     request.uid() != 0
 }
 
-fn reply_entry(reply: ReplyEntry, made: Result<Attr, Errno>) {
-    match made {
-        Ok(attr) => reply.entry(&FOREVER, &file_attr(&attr), GENERATION),
-        Err(error) => reply.error(error),
-    }
-}
-
-fn reply_empty(reply: ReplyEmpty, done: Result<(), Errno>) {
-    match done {
-        Ok(()) => reply.ok(),
-        Err(error) => reply.error(error),
-    }
-}
-
-fn reply_xattr(reply: ReplyXattr, size: u32, bytes: Result<Vec<u8>, Errno>) {
-    match bytes {
-        Err(error) => reply.error(error),
-        Ok(bytes) => match u32::try_from(bytes.len()) {
-            Ok(len) if size == 0 => reply.size(len),
-            Ok(len) if len <= size => reply.data(&bytes),
-            _ => reply.error(Errno::ERANGE),
-        },
-    }
-}
-
 impl Filesystem for Adapter {
     fn init(&mut self, _request: &Request, config: &mut KernelConfig) -> io::Result<()> {
         kernel::configure(config);
@@ -113,15 +84,7 @@ impl Filesystem for Adapter {
     }
 
     fn lookup(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        match self.ask(|workspace| workspace.lookup(ino(parent), name.as_bytes())) {
-            // The kernel keeps in mind that there is no such name.
-            Ok(None) => {
-                let nothing = unknown_attr(Ino(0), FileKind::Regular);
-                reply.entry(&FOREVER, &nothing, GENERATION);
-            }
-            Ok(Some(attr)) => reply_entry(reply, Ok(attr)),
-            Err(error) => reply.error(error),
-        }
+        reply::found(reply, self.ask(|workspace| workspace.lookup(ino(parent), name.as_bytes())));
     }
 
     fn forget(&self, _request: &Request, inode: INodeNo, count: u64) {
@@ -139,10 +102,7 @@ impl Filesystem for Adapter {
         _fh: Option<FileHandle>,
         reply: ReplyAttr,
     ) {
-        match self.ask(|workspace| workspace.getattr(ino(inode))) {
-            Ok(attr) => reply.attr(&FOREVER, &file_attr(&attr)),
-            Err(error) => reply.error(error),
-        }
+        reply::attr(reply, self.ask(|workspace| workspace.getattr(ino(inode))));
     }
 
     fn setattr(
@@ -171,17 +131,12 @@ impl Filesystem for Adapter {
             atime: atime.map(set_time),
             mtime: mtime.map(set_time),
         };
-        match self.ask(|workspace| workspace.setattr(caller(request), ino(inode), &set)) {
-            Ok(attr) => reply.attr(&FOREVER, &file_attr(&attr)),
-            Err(error) => reply.error(error),
-        }
+        let set = self.ask(|workspace| workspace.setattr(caller(request), ino(inode), &set));
+        reply::attr(reply, set);
     }
 
     fn readlink(&self, _request: &Request, inode: INodeNo, reply: ReplyData) {
-        match self.ask(|workspace| workspace.readlink(ino(inode))) {
-            Ok(target) => reply.data(&target),
-            Err(error) => reply.error(error),
-        }
+        reply::data(reply, self.ask(|workspace| workspace.readlink(ino(inode))));
     }
 
     fn mknod(
@@ -198,7 +153,7 @@ impl Filesystem for Adapter {
         let perm = mode & 0o7777;
         let made = self
             .ask(|workspace| workspace.mknod(caller, parent, name.as_bytes(), kind, perm, rdev));
-        reply_entry(reply, made);
+        reply::entry(reply, made);
     }
 
     fn mkdir(
@@ -212,15 +167,15 @@ impl Filesystem for Adapter {
     ) {
         let (caller, parent, perm) = (caller(request), ino(parent), mode & 0o7777);
         let made = self.ask(|workspace| workspace.mkdir(caller, parent, name.as_bytes(), perm));
-        reply_entry(reply, made);
+        reply::entry(reply, made);
     }
 
     fn unlink(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        reply_empty(reply, self.ask(|workspace| workspace.unlink(ino(parent), name.as_bytes())));
+        reply::empty(reply, self.ask(|workspace| workspace.unlink(ino(parent), name.as_bytes())));
     }
 
     fn rmdir(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        reply_empty(reply, self.ask(|workspace| workspace.rmdir(ino(parent), name.as_bytes())));
+        reply::empty(reply, self.ask(|workspace| workspace.rmdir(ino(parent), name.as_bytes())));
     }
 
     fn symlink(
@@ -234,7 +189,7 @@ impl Filesystem for Adapter {
         let (caller, parent) = (caller(request), ino(parent));
         let target = target.as_os_str().as_bytes();
         let made = self.ask(|workspace| workspace.symlink(caller, parent, name.as_bytes(), target));
-        reply_entry(reply, made);
+        reply::entry(reply, made);
     }
 
     fn rename(
@@ -255,7 +210,7 @@ impl Filesystem for Adapter {
         };
         let (from, to) = ((ino(parent), name.as_bytes()), (ino(new_parent), new_name.as_bytes()));
         let done = self.ask(|workspace| workspace.rename(from.0, from.1, to.0, to.1, mode));
-        reply_empty(reply, done);
+        reply::empty(reply, done);
     }
 
     fn link(
@@ -268,7 +223,7 @@ impl Filesystem for Adapter {
     ) {
         let (inode, parent) = (ino(inode), ino(new_parent));
         let made = self.ask(|workspace| workspace.link(inode, parent, new_name.as_bytes()));
-        reply_entry(reply, made);
+        reply::entry(reply, made);
     }
 
     fn open(&self, request: &Request, inode: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
@@ -277,10 +232,8 @@ impl Filesystem for Adapter {
             truncate: flags.0 & libc::O_TRUNC != 0,
             kill_suid: kills_suid(request),
         };
-        match self.ask(|workspace| workspace.open(ino(inode), mode)) {
-            Ok(fh) => reply.opened(FileHandle(fh.0), kernel::FILE),
-            Err(error) => reply.error(error),
-        }
+        let opened = self.ask(|workspace| workspace.open(ino(inode), mode));
+        reply::opened(reply, opened, kernel::FILE);
     }
 
     fn create(
@@ -294,13 +247,8 @@ impl Filesystem for Adapter {
         reply: ReplyCreate,
     ) {
         let (caller, parent, perm) = (caller(request), ino(parent), mode & 0o7777);
-        match self.ask(|workspace| workspace.create(caller, parent, name.as_bytes(), perm)) {
-            Ok((attr, fh)) => {
-                let attr = file_attr(&attr);
-                reply.created(&FOREVER, &attr, GENERATION, FileHandle(fh.0), kernel::FILE);
-            }
-            Err(error) => reply.error(error),
-        }
+        let made = self.ask(|workspace| workspace.create(caller, parent, name.as_bytes(), perm));
+        reply::created(reply, made);
     }
 
     fn read(
@@ -317,10 +265,8 @@ impl Filesystem for Adapter {
         BUFFER.with_borrow_mut(|buffer| {
             buffer.resize(buffer.len().max(size as usize), 0);
             let buffer = &mut buffer[..size as usize];
-            match self.ask(|workspace| workspace.read(fh(handle), buffer, offset)) {
-                Ok(count) => reply.data(&buffer[..count]),
-                Err(error) => reply.error(error),
-            }
+            let read = self.ask(|workspace| workspace.read(fh(handle), buffer, offset));
+            reply::data(reply, read.map(|count| &buffer[..count]));
         });
     }
 
@@ -370,7 +316,7 @@ impl Filesystem for Adapter {
             workspace.release(fh(handle));
             Ok(())
         });
-        reply_empty(reply, done);
+        reply::empty(reply, done);
     }
 
     fn fsync(
@@ -381,14 +327,12 @@ impl Filesystem for Adapter {
         _data_only: bool,
         reply: ReplyEmpty,
     ) {
-        reply_empty(reply, self.ask(|workspace| workspace.fsync(fh(handle))));
+        reply::empty(reply, self.ask(|workspace| workspace.fsync(fh(handle))));
     }
 
     fn opendir(&self, _request: &Request, inode: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
-        match self.ask(|workspace| workspace.opendir(ino(inode))) {
-            Ok(fh) => reply.opened(FileHandle(fh.0), kernel::DIRECTORY),
-            Err(error) => reply.error(error),
-        }
+        let opened = self.ask(|workspace| workspace.opendir(ino(inode)));
+        reply::opened(reply, opened, kernel::DIRECTORY);
     }
 
     fn readdir(
@@ -400,16 +344,7 @@ impl Filesystem for Adapter {
         mut reply: ReplyDirectory,
     ) {
         let read = self.ask(|workspace| {
-            workspace.readdir(fh(handle), offset, |entry| match entry {
-                DirEntry::Dot { cookie, ino, name } => {
-                    let name = OsStr::from_bytes(name);
-                    !reply.add(INodeNo(ino.0), cookie, fuser::FileType::Directory, name)
-                }
-                DirEntry::Listed(_, entry) => {
-                    let name = OsStr::from_bytes(entry.name.as_bytes());
-                    !reply.add(INodeNo(entry.ino.0), entry.cookie, file_type(entry.kind), name)
-                }
-            })
+            workspace.readdir(fh(handle), offset, |entry| reply::add(&mut reply, &entry))
         });
         match read {
             Ok(()) => reply.ok(),
@@ -426,7 +361,8 @@ impl Filesystem for Adapter {
         mut reply: ReplyDirectoryPlus,
     ) {
         let read = self.ask(|workspace| {
-            workspace.readdir(fh(handle), offset, |entry| add_plus(workspace, &mut reply, &entry))
+            workspace
+                .readdir(fh(handle), offset, |entry| reply::add_plus(workspace, &mut reply, &entry))
         });
         match read {
             Ok(()) => reply.ok(),
@@ -446,7 +382,7 @@ impl Filesystem for Adapter {
             workspace.releasedir(fh(handle));
             Ok(())
         });
-        reply_empty(reply, done);
+        reply::empty(reply, done);
     }
 
     fn fsyncdir(
@@ -457,23 +393,11 @@ impl Filesystem for Adapter {
         _data_only: bool,
         reply: ReplyEmpty,
     ) {
-        reply_empty(reply, self.ask(|workspace| workspace.fsyncdir(fh(handle))));
+        reply::empty(reply, self.ask(|workspace| workspace.fsyncdir(fh(handle))));
     }
 
     fn statfs(&self, _request: &Request, _inode: INodeNo, reply: ReplyStatfs) {
-        match self.ask(Workspace::statfs) {
-            Ok(stat) => reply.statfs(
-                stat.blocks,
-                stat.free,
-                stat.available,
-                stat.files,
-                stat.files_free,
-                stat.block_size,
-                stat.name_max,
-                stat.fragment,
-            ),
-            Err(error) => reply.error(error),
-        }
+        reply::statfs(reply, self.ask(Workspace::statfs));
     }
 
     fn setxattr(
@@ -494,7 +418,7 @@ impl Filesystem for Adapter {
         };
         let done =
             self.ask(|workspace| workspace.setxattr(ino(inode), name.as_bytes(), value, mode));
-        reply_empty(reply, done);
+        reply::empty(reply, done);
     }
 
     fn getxattr(
@@ -506,16 +430,16 @@ impl Filesystem for Adapter {
         reply: ReplyXattr,
     ) {
         let value = self.ask(|workspace| workspace.getxattr(ino(inode), name.as_bytes()));
-        reply_xattr(reply, size, value);
+        reply::xattr(reply, size, value);
     }
 
     fn listxattr(&self, _request: &Request, inode: INodeNo, size: u32, reply: ReplyXattr) {
-        reply_xattr(reply, size, self.ask(|workspace| workspace.listxattr(ino(inode))));
+        reply::xattr(reply, size, self.ask(|workspace| workspace.listxattr(ino(inode))));
     }
 
     fn removexattr(&self, _request: &Request, inode: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         let done = self.ask(|workspace| workspace.removexattr(ino(inode), name.as_bytes()));
-        reply_empty(reply, done);
+        reply::empty(reply, done);
     }
 
     fn fallocate(
@@ -530,7 +454,7 @@ impl Filesystem for Adapter {
     ) {
         let (range, kill) = ((offset, len), kills_suid(request));
         let done = self.ask(|workspace| workspace.fallocate(fh(handle), mode, range, kill));
-        reply_empty(reply, done);
+        reply::empty(reply, done);
     }
 
     fn lseek(
@@ -548,10 +472,7 @@ impl Filesystem for Adapter {
             (libc::SEEK_HOLE, Ok(offset)) => workspace.seek_hole(fh(handle), offset),
             _ => Err(FsError::Invalid("only data and holes are sought here")),
         });
-        match found {
-            Ok(offset) => reply.offset(i64::try_from(offset).unwrap_or(i64::MAX)),
-            Err(error) => reply.error(error),
-        }
+        reply::offset(reply, found);
     }
 
     fn copy_file_range(
@@ -574,28 +495,4 @@ impl Filesystem for Adapter {
             Err(error) => reply.error(error),
         }
     }
-}
-
-/// Adds an entry with its attributes; false when the reply is full.
-fn add_plus(workspace: &Workspace, reply: &mut ReplyDirectoryPlus, entry: &DirEntry<'_>) -> bool {
-    let (dir, listed) = match entry {
-        DirEntry::Dot { cookie, ino, name } => {
-            let attr = unknown_attr(*ino, FileKind::Directory);
-            let (inode, name) = (INodeNo(ino.0), OsStr::from_bytes(name));
-            return !reply.add(inode, *cookie, name, &NEVER, &attr, GENERATION);
-        }
-        DirEntry::Listed(dir, listed) => (*dir, listed),
-    };
-    // What is gone since the listing was taken is left out.
-    let Ok(Some((found, attr))) = workspace.lookup_listed(dir, listed) else { return true };
-    let (ttl, attr) = match attr {
-        Some(attr) => (FOREVER, file_attr(&attr)),
-        None => (NEVER, unknown_attr(found, listed.kind)),
-    };
-    let (inode, name) = (INodeNo(found.0), OsStr::from_bytes(listed.name.as_bytes()));
-    let full = reply.add(inode, listed.cookie, name, &ttl, &attr, GENERATION);
-    if full {
-        workspace.forget([(found, 1)]);
-    }
-    !full
 }

@@ -16,6 +16,7 @@ mod error;
 mod kernel;
 mod mount;
 mod notify;
+mod reply;
 mod session;
 
 pub use errno::errno;

@@ -15,6 +15,7 @@ mod gitrepo;
 mod harness;
 mod mounted;
 mod ops;
+mod race;
 mod reference;
 mod regressions;
 #[path = "../support/view.rs"]

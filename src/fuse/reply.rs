@@ -1,0 +1,146 @@
+//! Replies: an answer of the workspace, or its errno.
+
+use super::convert::{file_attr, file_type, unknown_attr};
+use super::kernel::{self, FOREVER, NEVER};
+use crate::types::{Attr, Fh, FileKind, Ino};
+use crate::workspace::{DirEntry, FsStat, Workspace};
+use fuser::{
+    Errno, FileHandle, FopenFlags, Generation, INodeNo, ReplyAttr, ReplyCreate, ReplyData,
+    ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs,
+    ReplyXattr,
+};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+/// Inode numbers are never used twice.
+const GENERATION: Generation = Generation(0);
+
+type Answer<T> = Result<T, Errno>;
+
+pub(super) fn entry(reply: ReplyEntry, made: Answer<Attr>) {
+    match made {
+        Ok(attr) => reply.entry(&FOREVER, &file_attr(&attr), GENERATION),
+        Err(error) => reply.error(error),
+    }
+}
+
+/// The kernel also keeps in mind that there is no such name.
+pub(super) fn found(reply: ReplyEntry, found: Answer<Option<Attr>>) {
+    match found.transpose() {
+        Some(found) => entry(reply, found),
+        None => {
+            let nothing = unknown_attr(Ino(0), FileKind::Regular);
+            reply.entry(&FOREVER, &nothing, GENERATION);
+        }
+    }
+}
+
+pub(super) fn attr(reply: ReplyAttr, attr: Answer<Attr>) {
+    match attr {
+        Ok(attr) => reply.attr(&FOREVER, &file_attr(&attr)),
+        Err(error) => reply.error(error),
+    }
+}
+
+pub(super) fn empty(reply: ReplyEmpty, done: Answer<()>) {
+    match done {
+        Ok(()) => reply.ok(),
+        Err(error) => reply.error(error),
+    }
+}
+
+pub(super) fn opened(reply: ReplyOpen, opened: Answer<Fh>, flags: FopenFlags) {
+    match opened {
+        Ok(fh) => reply.opened(FileHandle(fh.0), flags),
+        Err(error) => reply.error(error),
+    }
+}
+
+pub(super) fn created(reply: ReplyCreate, created: Answer<(Attr, Fh)>) {
+    match created {
+        Ok((attr, fh)) => {
+            let (attr, fh) = (file_attr(&attr), FileHandle(fh.0));
+            reply.created(&FOREVER, &attr, GENERATION, fh, kernel::FILE);
+        }
+        Err(error) => reply.error(error),
+    }
+}
+
+pub(super) fn data(reply: ReplyData, bytes: Answer<impl AsRef<[u8]>>) {
+    match bytes {
+        Ok(bytes) => reply.data(bytes.as_ref()),
+        Err(error) => reply.error(error),
+    }
+}
+
+/// The value, its size when none is asked for, or ERANGE when it does not fit.
+pub(super) fn xattr(reply: ReplyXattr, size: u32, bytes: Answer<Vec<u8>>) {
+    match bytes {
+        Err(error) => reply.error(error),
+        Ok(bytes) => match u32::try_from(bytes.len()) {
+            Ok(len) if size == 0 => reply.size(len),
+            Ok(len) if len <= size => reply.data(&bytes),
+            _ => reply.error(Errno::ERANGE),
+        },
+    }
+}
+
+pub(super) fn offset(reply: ReplyLseek, found: Answer<u64>) {
+    match found {
+        Ok(offset) => reply.offset(i64::try_from(offset).unwrap_or(i64::MAX)),
+        Err(error) => reply.error(error),
+    }
+}
+
+pub(super) fn statfs(reply: ReplyStatfs, stat: Answer<FsStat>) {
+    match stat {
+        Ok(stat) => reply.statfs(
+            stat.blocks,
+            stat.free,
+            stat.available,
+            stat.files,
+            stat.files_free,
+            stat.block_size,
+            stat.name_max,
+            stat.fragment,
+        ),
+        Err(error) => reply.error(error),
+    }
+}
+
+/// Adds an entry; false when the reply is full.
+pub(super) fn add(reply: &mut ReplyDirectory, entry: &DirEntry<'_>) -> bool {
+    let (ino, cookie, kind, name) = match entry {
+        DirEntry::Dot { cookie, ino, name } => (*ino, *cookie, FileKind::Directory, *name),
+        DirEntry::Listed(_, entry) => (entry.ino, entry.cookie, entry.kind, entry.name.as_bytes()),
+    };
+    !reply.add(INodeNo(ino.0), cookie, file_type(kind), OsStr::from_bytes(name))
+}
+
+/// Adds an entry with its attributes; false when the reply is full.
+pub(super) fn add_plus(
+    workspace: &Workspace,
+    reply: &mut ReplyDirectoryPlus,
+    entry: &DirEntry<'_>,
+) -> bool {
+    let (dir, listed) = match entry {
+        DirEntry::Dot { cookie, ino, name } => {
+            let attr = unknown_attr(*ino, FileKind::Directory);
+            let (inode, name) = (INodeNo(ino.0), OsStr::from_bytes(name));
+            return !reply.add(inode, *cookie, name, &NEVER, &attr, GENERATION);
+        }
+        DirEntry::Listed(dir, listed) => (*dir, listed),
+    };
+    // What is gone since the listing was taken is left out.
+    let Ok(Some((found, attr))) = workspace.lookup_listed(dir, listed) else { return true };
+    let (ttl, attr) = match attr {
+        Some(attr) => (FOREVER, file_attr(&attr)),
+        None => (NEVER, unknown_attr(found, listed.kind)),
+    };
+    let (inode, name) = (INodeNo(found.0), OsStr::from_bytes(listed.name.as_bytes()));
+    let full = reply.add(inode, listed.cookie, name, &ttl, &attr, GENERATION);
+    if full {
+        workspace.forget([(found, 1)]);
+    }
+    !full
+}

@@ -1,0 +1,183 @@
+//! Many threads on one workspace: nothing breaks, nothing leaks, and a restart shows the same.
+
+use crate::harness::lower;
+use crate::view::State;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use toft::fuse::errno;
+use toft::overlay::{FileData, NodeData};
+use toft::types::{FileKind, Ino};
+use toft::workspace::{Caller, FsError, OpenMode, RenameMode, SetAttr, Workspace, WriteMode};
+
+const CALLER: Caller = Caller { uid: 0, gid: 0, pid: 0 };
+const DIRS: [&[u8]; 5] = [b"", b"dir", b"dir/dir", b"many", b"shared"];
+const NAMES: [&[u8]; 8] = [b"a", b"b", b"c", b"0", b"1", b"README", b"x", b"dir"];
+
+/// A small generator of numbers; each thread has its own.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % sides as u64) as usize
+    }
+
+    fn name(&mut self) -> &'static [u8] {
+        NAMES[self.roll(NAMES.len())]
+    }
+}
+
+/// Walks to one of the directories, as the kernel would: each step a lookup.
+fn walk(workspace: &Workspace, dice: &mut Dice, held: &mut Vec<Ino>) -> Option<Ino> {
+    let path = DIRS[dice.roll(DIRS.len())];
+    path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()).try_fold(
+        Ino::ROOT,
+        |dir, name| {
+            let attr = workspace.lookup(dir, name).ok()??;
+            held.push(attr.ino);
+            Some(attr.ino)
+        },
+    )
+}
+
+fn one_step(workspace: &Workspace, dice: &mut Dice, held: &mut Vec<Ino>) -> Result<(), FsError> {
+    let Some(dir) = walk(workspace, dice, held) else { return Ok(()) };
+    let name = dice.name();
+    match dice.roll(12) {
+        0 | 1 => {
+            let (attr, fh) = workspace.create(CALLER, dir, name, 0o644)?;
+            held.push(attr.ino);
+            workspace.write(fh, &[7; 3000], 0, WriteMode::default())?;
+            workspace.release(fh);
+        }
+        2 => held.push(workspace.mkdir(CALLER, dir, name, 0o755)?.ino),
+        3 => workspace.unlink(dir, name)?,
+        4 => workspace.rmdir(dir, name)?,
+        5 | 6 => {
+            let Some(to) = walk(workspace, dice, held) else { return Ok(()) };
+            let modes = [RenameMode::Replace, RenameMode::NoReplace, RenameMode::Exchange];
+            workspace.rename(dir, name, to, dice.name(), modes[dice.roll(3)])?;
+        }
+        7 => {
+            let Some(attr) = workspace.lookup(dir, name)? else { return Ok(()) };
+            held.push(attr.ino);
+            let to = walk(workspace, dice, held).unwrap_or(Ino::ROOT);
+            held.push(workspace.link(attr.ino, to, dice.name())?.ino);
+        }
+        8 | 9 => {
+            let Some(attr) = workspace.lookup(dir, name)? else { return Ok(()) };
+            held.push(attr.ino);
+            if attr.kind != FileKind::Regular {
+                return Ok(());
+            }
+            let write = OpenMode { write: true, truncate: dice.roll(3) == 0, kill_suid: false };
+            let fh = workspace.open(attr.ino, write)?;
+            let append = WriteMode { append: true, ..WriteMode::default() };
+            let wrote = workspace.write(fh, b"appended", 0, append);
+            let mut buf = [0; 16];
+            let read = workspace.read(fh, &mut buf, 0);
+            workspace.release(fh);
+            wrote?;
+            read?;
+        }
+        10 => {
+            let fh = workspace.opendir(dir)?;
+            let mut last = 0;
+            workspace.readdir(fh, 0, |entry| {
+                let cookie = match entry {
+                    toft::workspace::DirEntry::Dot { cookie, .. } => cookie,
+                    toft::workspace::DirEntry::Listed(_, listed) => listed.cookie,
+                };
+                assert!(cookie > last);
+                last = cookie;
+                true
+            })?;
+            workspace.releasedir(fh);
+        }
+        _ => {
+            let Some(attr) = workspace.lookup(dir, name)? else { return Ok(()) };
+            held.push(attr.ino);
+            let set = SetAttr { perm: Some(0o700 + dice.roll(64) as u32), ..SetAttr::default() };
+            workspace.setattr(CALLER, attr.ino, &set)?;
+        }
+    }
+    Ok(())
+}
+
+/// Everything that can be reached, by path.
+fn picture(workspace: &Workspace) -> BTreeMap<String, (Ino, FileKind, u32, u32, u64)> {
+    let mut all = BTreeMap::new();
+    let mut todo = vec![(String::new(), Ino::ROOT)];
+    while let Some((path, ino)) = todo.pop() {
+        let attr = workspace.getattr(ino).unwrap();
+        all.insert(path.clone(), (ino, attr.kind, attr.perm, attr.nlink, attr.size));
+        if attr.kind != FileKind::Directory {
+            continue;
+        }
+        for entry in workspace.list(ino).unwrap().iter() {
+            let found = workspace.lookup(ino, entry.name.as_bytes()).unwrap().unwrap();
+            assert_eq!((found.ino, found.kind), (entry.ino, entry.kind));
+            todo.push((format!("{path}/{}", entry.name), entry.ino));
+        }
+    }
+    all
+}
+
+fn no_node_is_lost(workspace: &Workspace) {
+    let index = workspace.overlay().read();
+    assert_eq!(index.dangling_slot(), None);
+    for (ino, node) in index.iter() {
+        assert!(node.meta.nlink > 0, "inode {} has no name and nobody holds it", ino.0);
+        if let NodeData::Regular(FileData::Body(id)) = node.data {
+            workspace.overlay().bodies().stat(id).unwrap();
+        }
+    }
+}
+
+#[test]
+fn threads_that_do_everything_at_once_leave_a_whole_tree() {
+    let state = State::new(lower());
+    let workspace = state.open();
+    workspace.mkdir(CALLER, Ino::ROOT, b"shared", 0o755).unwrap();
+    workspace.forget([(workspace.attr_at(b"shared").unwrap().ino, 1)]);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (workspace, stop) = (&*workspace, &stop);
+        let workers: Vec<_> = (1..=4_u64)
+            .map(|seed| {
+                scope.spawn(move || {
+                    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+                    let mut held = Vec::new();
+                    for _ in 0..4000 {
+                        if let Err(error) = one_step(workspace, &mut dice, &mut held) {
+                            let code = errno(&error);
+                            assert!(code != libc::EIO && code != libc::EBADF, "{error}");
+                        }
+                        if dice.roll(8) == 0 {
+                            workspace.forget(held.drain(..).map(|ino| (ino, 1)));
+                        }
+                    }
+                    workspace.forget(held.drain(..).map(|ino| (ino, 1)));
+                })
+            })
+            .collect();
+        scope.spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                let freeze = workspace.overlay().freeze();
+                workspace.overlay().sync().unwrap();
+                drop(freeze);
+            }
+        });
+        let ends: Vec<_> = workers.into_iter().map(|worker| worker.join()).collect();
+        stop.store(true, Ordering::Relaxed);
+        ends.into_iter().for_each(|end| end.unwrap());
+    });
+    assert_eq!((workspace.counters().inodes, workspace.counters().handles), (0, 0));
+    no_node_is_lost(&workspace);
+    let before = picture(&workspace);
+    assert!(before.len() > 10);
+    drop(workspace);
+    assert_eq!(picture(&state.open()), before);
+}
