@@ -1,5 +1,6 @@
 //! Unix sockets at paths of any length.
 
+use crate::sys::make_private_dir;
 use rustix::fs::{Mode, OFlags};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -9,8 +10,11 @@ use std::path::{Path, PathBuf};
 /// `sun_path` holds 108 bytes; a longer path is reached through an open directory.
 const MAX_PATH: usize = 100;
 
-/// Listens at `path`, replacing a dead socket there.
+/// Listens at `path`, replacing a dead socket there. A folder that is missing is made, private.
 pub fn listen(path: &Path) -> io::Result<UnixListener> {
+    if let Some(dir) = path.parent().filter(|dir| !dir.exists()) {
+        make_private_dir(dir)?;
+    }
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
