@@ -4,7 +4,7 @@ use super::args::Global;
 use super::flush_output;
 use super::target::Target;
 use crate::daemon::control::{Client, ClientError, FlushRequest, Reply, Request, UmountRequest};
-use crate::daemon::{Engine, Failure, Host, Kind};
+use crate::daemon::{Engine, Failure, Host, Kind, clear_dead};
 use crate::registry::WorkspaceRecord;
 use crate::sys::Cancel;
 use std::process::ExitCode;
@@ -56,6 +56,7 @@ fn without_daemon(
     record: &WorkspaceRecord,
     request: &Request,
 ) -> Result<Reply, Failure> {
+    clear_dead(host, &record.id)?;
     let engine = Engine::open(host, &record.id)?;
     Ok(match request {
         Request::Flush(flush) => {
@@ -75,11 +76,14 @@ pub fn client(host: &Host, record: &WorkspaceRecord) -> Result<Option<Client>, F
     loop {
         match Client::connect(&host.socket(&record.id)) {
             Ok(client) => return Ok(Some(client)),
-            // It may be about to listen, or about to let go.
-            Err(ClientError::NoDaemon) if host.registry.holder(&record.id)?.is_none() => {
+            // It may be about to listen, about to let go, or dying.
+            Err(ClientError::NoDaemon | ClientError::Protocol(_))
+                if host.registry.holder(&record.id)?.is_none() =>
+            {
                 return Ok(None);
             }
-            Err(ClientError::NoDaemon) if host.clock.monotonic() < give_up => {}
+            Err(ClientError::NoDaemon | ClientError::Protocol(_))
+                if host.clock.monotonic() < give_up => {}
             Err(error) => {
                 let fix = format!(
                     "see toft status, and {}",

@@ -10,7 +10,7 @@ use crate::daemon::mountinfo::{self, Mount};
 use crate::daemon::presence::Presence;
 use crate::daemon::serve::{ServeRequest, serve};
 use crate::daemon::spawn::{self, Ready};
-use crate::daemon::{DaemonState, Failure, FlushReport, Host, Kind, detach_dead, fuse_access};
+use crate::daemon::{Failure, FlushReport, Host, Kind, clear_dead, fuse_access};
 use crate::registry::{FlushPolicy, WorkspaceRecord};
 use crate::types::WorkspaceId;
 use serde::Serialize;
@@ -140,17 +140,17 @@ impl Plan {
                 continue;
             }
             let presence = Presence::of(&record, &host.registry, &mounts)?;
-            match presence.state(&record) {
-                DaemonState::Ok if presence.mount.is_none() => {}
-                DaemonState::Ok if self.means(&record, source) => {
-                    let pid = presence.holder.map(|holder| holder.pid).filter(|pid| *pid != 0);
-                    let chosen = Chosen { record, resumed: true };
-                    return Ok(Some(chosen.mounted(true, pid)));
-                }
-                DaemonState::Ok => return Err(taken(dir, &record.source.url, record.id.as_str())),
-                DaemonState::Dead if detach_dead(&presence)? => return Ok(None),
-                _ => {}
+            if presence.mount.is_none() {
+                continue;
             }
+            return match ask::client(host, &record)? {
+                Some(client) if self.means(&record, source) => {
+                    let pid = Some(client.hello().pid);
+                    Ok(Some(Chosen { record, resumed: true }.mounted(true, pid)))
+                }
+                Some(_) => Err(taken(dir, &record.source.url, record.id.as_str())),
+                None => clear_dead(host, &record.id).map(|_| None),
+            };
         }
         Err(taken(dir, &mount.source.to_string_lossy(), "of another user or state directory"))
     }
@@ -231,14 +231,11 @@ impl Plan {
             let what = format!("{} comes from {}", record.id, record.source.url);
             return Err(Failure::new(Kind::Usage, what).fix("leave the source out"));
         }
-        // A daemon that is finishing lets go in a moment; one that serves does not.
-        let mounts = mountinfo::read()?;
-        let presence = Presence::of(&record, &host.registry, &mounts)?;
-        if presence.holder.is_some() && presence.mount.is_some() {
-            return Err(held(&record, &presence));
+        // One that is finishing, or dying, lets go in a moment.
+        if let Some(client) = ask::client(host, &record)? {
+            return Err(held(&record, client.hello().pid));
         }
-        ask::wait_until_free(host, &record).map_err(|_| held(&record, &presence))?;
-        detach_dead(&presence)?;
+        clear_dead(host, &record.id)?;
         let missing = check_dir(host, dir, None)?;
         make_dir(dir, missing)?;
         let flush_on = self.flush_policy()?;
@@ -373,8 +370,7 @@ fn taken(dir: &Path, by: &str, whose: &str) -> Failure {
         .fix(format!("toft umount {}, or choose another folder", dir.display()))
 }
 
-fn held(record: &WorkspaceRecord, presence: &Presence) -> Failure {
-    let pid = presence.holder.as_ref().map_or(0, |holder| holder.pid);
+fn held(record: &WorkspaceRecord, pid: u32) -> Failure {
     let what = format!("{} is mounted already", record.id);
     Failure::new(Kind::Held, what)
         .cause(format!("process {pid} serves it at {}", record.dir.display()))

@@ -29,5 +29,5 @@ pub mod spawn;
 pub use engine::{Engine, Then, is_guard};
 pub use failure::{Failure, Kind, kind_of_io};
 pub use host::Host;
-pub use presence::{detach, detach_dead};
+pub use presence::{clear_dead, detach};
 pub use report::*;

@@ -1,10 +1,13 @@
 //! Whether a workspace is alive: what the kernel's mount table and its lease say together.
 
 use super::failure::Failure;
+use super::host::Host;
 use super::mountinfo::{self, Mount};
 use super::report::DaemonState;
 use crate::fuse;
-use crate::registry::{Holder, Registry, Status, WorkspaceRecord};
+use crate::git::redact_url;
+use crate::registry::{Holder, Lease, Registry, RegistryError, Status, WorkspaceRecord};
+use crate::types::WorkspaceId;
 use std::path::Path;
 
 /// The two witnesses.
@@ -23,11 +26,8 @@ impl Presence {
         registry: &Registry,
         mounts: &[Mount],
     ) -> Result<Self, Failure> {
-        // A folder is mounted by one workspace at a time: another one's mount there is not ours.
-        let mount = mountinfo::ours_at(mounts, &record.dir).cloned();
         let holder = registry.holder(&record.id)?;
-        let is_ours = holder.is_some() || record.status == Status::Mounted;
-        Ok(Self { mount: mount.filter(|_| is_ours), holder })
+        Ok(Self { mount: mount_of(record, mounts), holder })
     }
 
     /// How its daemon is, as far as can be told without asking it.
@@ -41,16 +41,52 @@ impl Presence {
     }
 }
 
-/// Takes away a mount whose daemon is gone; true when there was one.
-pub fn detach_dead(presence: &Presence) -> Result<bool, Failure> {
-    match (&presence.mount, &presence.holder) {
-        (Some(mount), None) => {
-            tracing::info!(dir = %mount.point.display(), "detaching a mount whose daemon is gone");
-            detach(&mount.point)?;
-            Ok(true)
-        }
-        _ => Ok(false),
+/// What findmnt shows as the source of a workspace: where it comes from, without secrets.
+pub fn shown_source(record: &WorkspaceRecord) -> String {
+    let url = redact_url(&record.source.url);
+    match (&record.branch, record.source.at.or(record.base)) {
+        (Some(branch), _) => format!("{url}#{}", branch.trim_start_matches("refs/heads/")),
+        (None, Some(commit)) => format!("{url}#{commit}"),
+        (None, None) => url,
     }
+}
+
+/// Takes away the mount of a workspace whose daemon is gone; true when there was one. Under the
+/// lease, so that no daemon can be starting meanwhile.
+pub fn clear_dead(host: &Host, id: &WorkspaceId) -> Result<bool, Failure> {
+    let _lease = match Lease::acquire(&host.registry.paths(id)) {
+        Err(RegistryError::Held(_)) => return Ok(false),
+        lease => lease?,
+    };
+    let record = host.registry.load(id)?;
+    let Some(mount) = mount_of(&record, &mountinfo::read()?) else { return Ok(false) };
+    if is_taken_over(host, &record)? {
+        return Ok(false);
+    }
+    tracing::info!(dir = %mount.point.display(), "detaching a mount whose daemon is gone");
+    detach(&mount.point)?;
+    host.registry.update(id, |record| record.status = Status::Idle)?;
+    Ok(true)
+}
+
+/// Whether a live workspace is mounted where this one was: its dead mount is gone already.
+fn is_taken_over(host: &Host, record: &WorkspaceRecord) -> Result<bool, Failure> {
+    for other in host.registry.list()?.workspaces {
+        let same_place = other.id != record.id && other.dir == record.dir;
+        if same_place && host.registry.holder(&other.id)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The mount of `record`. A folder is mounted by one workspace at a time: what another one, or
+/// another user, mounted there since is not its.
+fn mount_of(record: &WorkspaceRecord, mounts: &[Mount]) -> Option<Mount> {
+    let mount = mountinfo::ours_at(mounts, &record.dir)?;
+    let ours =
+        record.status == Status::Mounted && mount.source.to_str() == Some(&shown_source(record));
+    ours.then(|| mount.clone())
 }
 
 /// Takes a mount of ours away, whoever uses it.

@@ -31,7 +31,8 @@ fn two_hosts_on_one_branch_lose_no_commit_and_double_none() {
     right.mount(&remote);
     for round in 0..rounds() {
         std::fs::write(left.dir.join(format!("left-round-{round}")), format!("{round}\n")).unwrap();
-        std::fs::write(right.dir.join(format!("right-round-{round}")), format!("{round}\n")).unwrap();
+        std::fs::write(right.dir.join(format!("right-round-{round}")), format!("{round}\n"))
+            .unwrap();
         for (host, child) in [(&left, flush(&left)), (&right, flush(&right))] {
             let output = child.wait_with_output().unwrap();
             assert!(output.status.success(), "round {round}: {output:?}\n{}", host.daemon_logs());

@@ -28,7 +28,8 @@ impl Random {
     }
 
     fn bytes(&mut self) -> Vec<u8> {
-        let len = 1 + self.below(if self.below(8) == 0 { 60_000 } else { 300 });
+        let most = if self.below(8) == 0 { 60_000 } else { 300 };
+        let len = 1 + self.below(most);
         let byte = u8::try_from(self.below(256)).unwrap();
         (0..len).map(|at| byte.wrapping_add(at as u8)).collect()
     }
@@ -59,8 +60,13 @@ fn propose(random: &mut Random, oracle: &Oracle) -> Option<Op> {
         (!oracle.tree().contains_key(&path)).then_some(path)
     };
     Some(match random.below(20) {
-        0..=3 => Op::Create { path: fresh(random)?, mode: [0o644, 0o755, 0o600][random.below(3) as usize] },
-        4..=7 => Op::Write { path: file(random)?, offset: random.below(5000), bytes: random.bytes() },
+        0..=3 => Op::Create {
+            path: fresh(random)?,
+            mode: [0o644, 0o755, 0o600][random.below(3) as usize],
+        },
+        4..=7 => {
+            Op::Write { path: file(random)?, offset: random.below(5000), bytes: random.bytes() }
+        }
         8..=9 => Op::Append { path: file(random)?, bytes: random.bytes() },
         10 => Op::Truncate { path: file(random)?, len: random.below(4000) },
         11..=12 => Op::Mkdir { path: fresh(random)? },
@@ -76,8 +82,12 @@ fn propose(random: &mut Random, oracle: &Oracle) -> Option<Op> {
             Op::Rename { from, to }
         }
         18 => Op::Link { from: file(random)?, to: fresh(random)? },
-        _ if random.below(2) == 0 => Op::Symlink { target: b"some/where".to_vec(), path: fresh(random)? },
-        _ => Op::Chmod { path: file(random)?, mode: [0o600, 0o644, 0o755][random.below(3) as usize] },
+        _ if random.below(2) == 0 => {
+            Op::Symlink { target: b"some/where".to_vec(), path: fresh(random)? }
+        }
+        _ => {
+            Op::Chmod { path: file(random)?, mode: [0o600, 0o644, 0o755][random.below(3) as usize] }
+        }
     })
 }
 

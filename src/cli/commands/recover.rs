@@ -2,9 +2,7 @@ use crate::cli::args::Global;
 use crate::cli::{flush_output, output, report};
 use crate::daemon::control::{FlushRequest, UmountRequest};
 use crate::daemon::presence::Presence;
-use crate::daemon::{
-    DaemonState, Engine, Failure, FlushReport, Host, Kind, detach_dead, mountinfo,
-};
+use crate::daemon::{DaemonState, Engine, Failure, FlushReport, Host, Kind, clear_dead, mountinfo};
 use crate::registry::{Status, WorkspaceRecord};
 use clap::Args;
 use serde::Serialize;
@@ -100,7 +98,7 @@ impl Recover {
             outcome.outcome = "live";
             return Ok(());
         }
-        outcome.detached = detach_dead(&presence)?;
+        outcome.detached = clear_dead(host, &record.id)?;
         if record.status == Status::Creating {
             host.registry.remove(&record.id)?;
             outcome.outcome = "removed";

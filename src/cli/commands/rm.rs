@@ -2,7 +2,7 @@ use crate::cli::args::Global;
 use crate::cli::output;
 use crate::cli::target::Target;
 use crate::daemon::presence::Presence;
-use crate::daemon::{DaemonState, Engine, Failure, Host, Kind, detach_dead, mountinfo};
+use crate::daemon::{DaemonState, Engine, Failure, Host, Kind, clear_dead, mountinfo};
 use clap::Args;
 use serde::Serialize;
 use std::process::ExitCode;
@@ -40,7 +40,7 @@ impl Rm {
                 Failure::new(Kind::Held, what).fix(format!("toft umount {} first", record.id))
             );
         }
-        detach_dead(&presence)?;
+        clear_dead(&host, &record.id)?;
         let discarded = self.inspect(&host, &record.id)?;
         host.registry.remove(&record.id)?;
         let removed = Removed { schema: "toft.rm/1", workspace: record.id.to_string(), discarded };

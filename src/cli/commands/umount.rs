@@ -4,7 +4,7 @@ use crate::cli::target::Target;
 use crate::cli::{ask, flush_output};
 use crate::daemon::control::{Reply, Request, UmountRequest};
 use crate::daemon::presence::Presence;
-use crate::daemon::{Engine, Failure, FlushReport, Host, Kind, detach_dead, mountinfo};
+use crate::daemon::{Engine, Failure, FlushReport, Host, Kind, clear_dead, mountinfo};
 use crate::registry::WorkspaceRecord;
 use clap::Args;
 use std::process::ExitCode;
@@ -95,7 +95,7 @@ impl Umount {
             return Err(Failure::new(Kind::NoSuchWorkspace, what)
                 .fix(format!("toft flush {0}, or toft rm {0}", record.id)));
         }
-        detach_dead(&presence)?;
+        clear_dead(host, &record.id)?;
         Ok(Engine::open(host, &record.id)?.recover(&self.request()))
     }
 }

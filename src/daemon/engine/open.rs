@@ -30,7 +30,7 @@ impl Engine {
         let repo = Repo::open(&paths.gitdir())?;
         let base = Arc::new(Base::new(repo.clone(), paths.root().to_owned()));
         let (overlay, recovered) = Overlay::open(paths.root(), host.disk.clone())?;
-        if record.status == Status::Mounted {
+        if record.daemon.is_some() {
             // Its daemon died: what it wrote may not be on the disk yet.
             let root = std::fs::File::open(paths.root()).map_err(Failure::io("cannot sync"))?;
             rustix::fs::syncfs(root).map_err(|error| Failure::io("cannot sync")(error.into()))?;
