@@ -24,8 +24,17 @@ pub(super) struct Known {
     len: u64,
     ctime: Timespec,
     /// What its conversion depended on; None: none applied.
-    conversion: Option<u64>,
+    conversion: Option<Conversion>,
     blob: Stored,
+}
+
+/// What a conversion depends on beside the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Conversion {
+    /// Path and attributes, in short.
+    rules: u64,
+    /// What was tracked: git looks there for carriage returns.
+    indexed: Option<Oid>,
 }
 
 /// A file as a commit holds it.
@@ -169,16 +178,23 @@ impl<'a> Contents<'a> {
 impl Known {
     /// As git trusts the stat data of its index: a conversion counts as done even when the user's
     /// configuration changed since, but not when the tree's attributes did.
-    fn is(&self, stat: &BodyStat, conversion: Option<u64>) -> bool {
-        self.len == stat.len && self.ctime == stat.ctime && self.conversion == conversion
+    fn is(&self, stat: &BodyStat, conversion: Option<Conversion>) -> bool {
+        let same = match (self.conversion, conversion) {
+            // Once the result is what is tracked, it stays the result.
+            (Some(then), Some(now)) if now.indexed == Some(self.blob.oid) => {
+                then.rules == now.rules
+            }
+            (then, now) => then == now,
+        };
+        self.len == stat.len && self.ctime == stat.ctime && same
     }
 }
 
 impl Source<'_> {
     /// Everything that its conversion depends on, in short.
-    fn conversion(&self) -> u64 {
+    fn conversion(&self) -> Conversion {
         let mut hasher = DefaultHasher::new();
-        (self.path, self.attributes, self.indexed).hash(&mut hasher);
-        hasher.finish()
+        (self.path, self.attributes).hash(&mut hasher);
+        Conversion { rules: hasher.finish(), indexed: self.indexed.map(|leaf| leaf.oid) }
     }
 }

@@ -76,7 +76,7 @@ pub enum Sealed {
         /// The first line of the message.
         subject: String,
         /// What the commit holds.
-        plan: Plan,
+        plan: Box<Plan>,
     },
 }
 
@@ -211,7 +211,7 @@ impl Sealer {
         self.still_at(head)?;
         let kind = if parent.is_some() { "commit (toft)" } else { "commit (initial, toft)" };
         self.repo().cas_ref(&*self.disk, &name, oid, parent, &format!("{kind}: {subject}"))?;
-        Ok(Sealed::Commit { oid, branch: name, parent, subject, plan })
+        Ok(Sealed::Commit { oid, branch: name, parent, subject, plan: Box::new(plan) })
     }
 
     /// Whoever switched branches meanwhile left the old branch where it was: the compare-and-swap

@@ -142,7 +142,8 @@ fn is_private_key(text: &[u8]) -> bool {
     let header = &rest[..rest.len().min(64)];
     let Some(end) = find(header, b"-----") else { return false };
     let kind = &header[..end];
-    if !kind.ends_with(b"PRIVATE KEY") && !kind.ends_with(b"PRIVATE KEY BLOCK") {
+    let private = kind.ends_with(b"PRIVATE KEY") || kind.ends_with(b"PRIVATE KEY BLOCK");
+    if !private || !kind.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b' ') {
         return false;
     }
     let mut body = &rest[end + 5..];

@@ -34,6 +34,14 @@ pub(super) struct Found {
     pub(super) hostile: Vec<Finding>,
 }
 
+/// What becomes of a directory with nothing tracked in it.
+enum Untracked {
+    /// What is in it decides.
+    Walk,
+    /// It stands for this, or for nothing.
+    Leaf(Option<Leaf>),
+}
+
 /// A walk over the view beside HEAD's tree.
 pub(super) struct Walk<'a> {
     view: View<'a>,
@@ -173,11 +181,12 @@ impl<'a> Walk<'a> {
             return false;
         }
         let is_link = matches!(item, Item::Link(_) | Item::BaseLink(_));
+        let was_link = indexed.is_some_and(|leaf| leaf.mode == TreeMode::Link);
         let why = if is_dotgit_disguise(bytes) {
             "some systems take this name for .git"
         } else if matches!(item, Item::Special) {
             "git knows no FIFOs, sockets and devices"
-        } else if is_link && bytes.eq_ignore_ascii_case(b".gitmodules") {
+        } else if is_link && !was_link && bytes.eq_ignore_ascii_case(b".gitmodules") {
             "git refuses a .gitmodules that is a symbolic link"
         } else if !is_dir && indexed.is_none() && self.path.len() >= PATH_MAX {
             "the path is longer than git can handle"
@@ -205,35 +214,44 @@ impl<'a> Walk<'a> {
             frame.push(name, TreeMode::Tree, tree);
             return Ok(None);
         }
-        let submodule = indexed.filter(|leaf| leaf.mode == TreeMode::Commit);
-        let nothing_tracked =
-            submodule.is_some() || (head_tree.is_none() && !self.tracked.adds_below(&self.path));
-        if nothing_tracked {
-            let ignored = self.excludes.is_excluded(&self.path, true);
-            if ignored && indexed.is_none() {
-                self.settle(frame, name, head, None)?;
-                return Ok(None);
-            }
-            let nested = nested(self.view, &self.path, dir)?;
-            let gitlink = |oid| Leaf { mode: TreeMode::Commit, oid };
-            let leaf = match nested {
-                Nested::At(oid) => Some(gitlink(oid)),
-                Nested::No if submodule.is_none() && !ignored => {
-                    if dir.is_gitlink() {
-                        self.skip("a submodule that was moved, but not with git mv");
-                    }
-                    return self.enter(Some(name), dir, head, frame.attributes).map(Some);
-                }
-                Nested::No => submodule,
-                Nested::Unknown(why) => {
-                    self.skip(why);
-                    submodule
-                }
-            };
-            self.settle(frame, name, head, leaf)?;
-            return Ok(None);
+        let is_submodule = indexed.is_some_and(|leaf| leaf.mode == TreeMode::Commit);
+        let holds_tracked = head_tree.is_some() || self.tracked.adds_below(&self.path);
+        if !is_submodule && holds_tracked {
+            return self.enter(Some(name), dir, head, frame.attributes).map(Some);
         }
-        self.enter(Some(name), dir, head, frame.attributes).map(Some)
+        match self.untracked_directory(indexed, dir)? {
+            Untracked::Walk => self.enter(Some(name), dir, head, frame.attributes).map(Some),
+            Untracked::Leaf(leaf) => self.settle(frame, name, head, leaf).map(|()| None),
+        }
+    }
+
+    /// A directory with nothing tracked in it: ignored, a repository of its own, or to be walked.
+    fn untracked_directory(
+        &mut self,
+        indexed: Option<Leaf>,
+        dir: &Dir,
+    ) -> Result<Untracked, CommitError> {
+        let ignored = self.excludes.is_excluded(&self.path, true);
+        if ignored && indexed.is_none() {
+            return Ok(Untracked::Leaf(None));
+        }
+        // Not checked out, or not to be told: what is tracked stays.
+        let submodule = indexed.filter(|leaf| leaf.mode == TreeMode::Commit);
+        let leaf = match nested(self.view, &self.path, dir)? {
+            Nested::At(oid) => Some(Leaf { mode: TreeMode::Commit, oid }),
+            Nested::Unknown(why) => {
+                self.skip(why);
+                submodule
+            }
+            Nested::No if submodule.is_some() || ignored => submodule,
+            Nested::No => {
+                if dir.is_gitlink() {
+                    self.skip("a submodule that was moved, but not with git mv");
+                }
+                return Ok(Untracked::Walk);
+            }
+        };
+        Ok(Untracked::Leaf(leaf))
     }
 
     /// A file or symbolic link as a commit holds it.

@@ -3,10 +3,18 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic")]
 
+mod damage;
 mod generated;
 #[path = "../git/git.rs"]
 #[allow(dead_code)]
 mod git;
+mod guards;
+mod messages;
+mod nested;
 #[path = "../git/random.rs"]
 mod random;
+mod rules;
+mod seals;
+mod secrets;
+mod tracked;
 mod world;

@@ -4,6 +4,7 @@ use crate::git::{command, parse};
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
+use std::io::{Seek, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -69,6 +70,17 @@ impl Plain {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "git {args:?} in {:?}: {stderr}", self.dir);
         output.stdout
+    }
+
+    pub fn git_with<S: AsRef<OsStr>>(&self, args: &[S], stdin: &[u8]) -> String {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(stdin).unwrap();
+        file.rewind().unwrap();
+        let mut command = command(self.git);
+        command.current_dir(&self.dir).args(args).stdin(file);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
     /// Commits everything.
@@ -172,10 +184,6 @@ impl Plain {
         self.dir.join(os(path)).symlink_metadata().is_ok()
     }
 
-    pub fn is_dir(&self, path: &[u8]) -> bool {
-        self.dir.join(os(path)).symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
-    }
-
     fn ino(&self, path: &[u8]) -> u64 {
         self.dir.join(os(path)).symlink_metadata().unwrap().ino()
     }
@@ -209,6 +217,18 @@ impl World {
         let mut seed = Plain::init(git, &dir.path().join("seed"), hash);
         build(&mut seed);
         seed.commit();
+        let plain = checkout(&seed, &dir.path().join("plain"));
+        Self::over(dir, seed, plain)
+    }
+
+    /// A workspace on the tree whose id `build` returns. One that git cannot check out has no
+    /// worktree beside it.
+    pub fn with_tree(build: impl FnOnce(&mut Plain) -> String) -> World {
+        let dir = TempDir::new().unwrap();
+        let mut seed = Plain::init(crate::git::newest(), &dir.path().join("seed"), HashKind::Sha1);
+        let tree = build(&mut seed);
+        let commit = seed.git(&["commit-tree", "-m", "made by hand", &tree]);
+        seed.git(&["update-ref", MAIN, &commit]);
         let plain = checkout(&seed, &dir.path().join("plain"));
         Self::over(dir, seed, plain)
     }
@@ -349,7 +369,8 @@ fn checkout(seed: &Plain, dir: &Path) -> Plain {
     let attributes = dir.join(".git/info/attributes");
     fs::create_dir_all(attributes.parent().unwrap()).unwrap();
     fs::write(&attributes, "* -text -ident -filter\n").unwrap();
-    plain.git(&["checkout", "-q"]);
+    // What cannot be checked out is not compared.
+    let _ = command(seed.git).current_dir(dir).args(["checkout", "-q"]).output().unwrap();
     for path in plain.paths() {
         if plain.dir.join(os(&path)).symlink_metadata().unwrap().is_file() {
             plain.stamp(&path);
@@ -403,8 +424,12 @@ impl World {
 
     pub fn chmod(&self, path: impl AsRef<[u8]>, perm: u32) {
         self.plain.chmod(path.as_ref(), perm);
+        self.chmod_here(path.as_ref(), perm);
+    }
+
+    pub fn chmod_here(&self, path: &[u8], perm: u32) {
         let set = SetAttr { perm: Some(perm), ..SetAttr::default() };
-        self.workspace.setattr(Caller::default(), self.ino(path.as_ref()), &set).unwrap();
+        self.workspace.setattr(Caller::default(), self.ino(path), &set).unwrap();
     }
 
     pub fn symlink(&self, path: impl AsRef<[u8]>, target: impl AsRef<[u8]>) {
@@ -440,6 +465,10 @@ impl World {
     pub fn rename(&mut self, from: impl AsRef<[u8]>, to: impl AsRef<[u8]>) {
         let (from, to) = (from.as_ref(), to.as_ref());
         self.plain.rename(from, to);
+        self.rename_here(from, to);
+    }
+
+    pub fn rename_here(&self, from: &[u8], to: &[u8]) {
         let (dir, name) = self.parent(from);
         let (new_dir, new_name) = self.parent(to);
         self.workspace.rename(dir, &name, new_dir, &new_name, RenameMode::Replace).unwrap();
