@@ -54,6 +54,7 @@ const PLACES: &[(&str, &[&str], &str)] = &[
         &[
             "src/git/process.rs",
             "src/daemon/spawn.rs",
+            "src/cli/demo/shell.rs",
             "src/fuse/mount.rs",
             "mount-helper/src/run.rs",
         ],
@@ -88,7 +89,7 @@ const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// Files and functions that are over the ceiling, with their length. The list only shrinks.
-const TOO_LONG: &[(&str, usize)] = &[("src/fuse/adapter.rs", 601)];
+const TOO_LONG: &[(&str, usize)] = &[];
 
 /// A source file: its path from the root, and its lines of code before its tests, without comments.
 struct Source {

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::thread::{JoinHandle, Scope};
 use std::time::Duration;
 
-/// The wall clock can be set while we wait: look again at least this often.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// The wall clock can be set while we wait, and a flush queues without telling us: look again at
+/// least this often.
+const LOOK_AGAIN: Duration = Duration::from_secs(3);
 /// How long a ref rests whose queue cannot be read or written.
 const REST: Duration = Duration::from_secs(30);
 

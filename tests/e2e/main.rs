@@ -1,0 +1,17 @@
+//! The main job on real mounts with real servers: mount, ordinary file I/O, umount, mount
+//! elsewhere, compare.
+#![allow(clippy::disallowed_methods, reason = "tests start children")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bad_input;
+mod damage;
+mod hard;
+mod kernel;
+mod mount8;
+mod race;
+mod round_trip;
+mod secrets;
+mod unreachable;
+mod work;
