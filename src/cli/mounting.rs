@@ -233,7 +233,13 @@ impl Plan {
         }
         // One that is finishing, or dying, lets go in a moment.
         if let Some(client) = ask::client(host, &record)? {
-            return Err(held(&record, client.hello().pid));
+            let pid = client.hello().pid;
+            let presence = Presence::of(&record, &host.registry, &mountinfo::read()?)?;
+            if presence.mount.is_some() {
+                return Err(held(&record, pid));
+            }
+            drop(client);
+            ask::wait_until_free(host, &record).map_err(|_| held(&record, pid))?;
         }
         clear_dead(host, &record.id)?;
         let missing = check_dir(host, dir, None)?;

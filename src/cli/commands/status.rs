@@ -2,7 +2,7 @@ use crate::cli::args::Global;
 use crate::cli::ask;
 use crate::cli::output::{self, count, short};
 use crate::cli::target::Target;
-use crate::daemon::control::{Client, ClientError, Reply, Request};
+use crate::daemon::control::{Client, Reply, Request};
 use crate::daemon::presence::Presence;
 use crate::daemon::{
     DaemonState, DaemonStatus, Engine, Failure, Host, Kind, StatusReport, mountinfo,
@@ -44,10 +44,17 @@ impl Status {
 /// What the kernel says, what the lease says, and what whoever can say it says of the rest.
 fn gather(host: &Host, record: &WorkspaceRecord) -> Result<StatusReport, Failure> {
     let presence = Presence::of(record, &host.registry, &mountinfo::read()?)?;
-    let mut report = if presence.holder.is_some() {
-        from_daemon(host, record, &presence)
-    } else {
-        from_workspace(host, record, &presence)
+    let (mut report, presence) = match ask::client(host, record) {
+        Ok(Some(client)) => (from_daemon(record, client), presence),
+        // Nobody, or it ended while we looked.
+        Ok(None) => {
+            let presence = Presence::of(record, &host.registry, &mountinfo::read()?)?;
+            (from_workspace(host, record, &presence), presence)
+        }
+        Err(failure) => {
+            let pid = presence.holder.as_ref().map(|holder| holder.pid).filter(|pid| *pid != 0);
+            (unknown(record, DaemonState::Unresponsive, pid, failure), presence)
+        }
     };
     report.dir = record.dir.display().to_string();
     report.kernel_mount = presence.mount.is_some();
@@ -55,24 +62,15 @@ fn gather(host: &Host, record: &WorkspaceRecord) -> Result<StatusReport, Failure
     Ok(report)
 }
 
-fn from_daemon(host: &Host, record: &WorkspaceRecord, presence: &Presence) -> StatusReport {
-    let pid = presence.holder.as_ref().map(|holder| holder.pid).filter(|pid| *pid != 0);
-    let asked = Client::connect(&host.socket(&record.id)).and_then(|client| {
-        let hello = client.hello().clone();
-        Ok((hello, client.call(&Request::Status, Some(DEADLINE))?))
-    });
-    match asked {
-        Ok((hello, Reply::Status(report))) => {
-            let daemon = DaemonStatus {
-                state: DaemonState::Ok,
-                pid: Some(hello.pid),
-                version: Some(hello.version),
-            };
+fn from_daemon(record: &WorkspaceRecord, client: Client) -> StatusReport {
+    let hello = client.hello().clone();
+    let (pid, version) = (Some(hello.pid), Some(hello.version));
+    match client.call(&Request::Status, Some(DEADLINE)) {
+        Ok(Reply::Status(report)) => {
+            let daemon = DaemonStatus { state: DaemonState::Ok, pid, version };
             StatusReport { daemon, ..*report }
         }
-        Ok((_, other)) => unknown(record, DaemonState::Unresponsive, pid, ask::unexpected(&other)),
-        // It starts, or ends.
-        Err(error @ ClientError::NoDaemon) => unknown(record, DaemonState::Ok, pid, error.into()),
+        Ok(other) => unknown(record, DaemonState::Unresponsive, pid, ask::unexpected(&other)),
         Err(error) => unknown(record, DaemonState::Unresponsive, pid, error.into()),
     }
 }

@@ -44,6 +44,8 @@ impl Umount {
     pub fn run(&self, global: &Global) -> Result<ExitCode, Failure> {
         let host = Host::open(global.directories())?;
         let record = self.target.find(&host)?;
+        // Called from inside, we would be the one who keeps it busy.
+        std::env::set_current_dir("/").map_err(Failure::io("cannot leave the folder"))?;
         let report = match ask::client(&host, &record)? {
             Some(client) => {
                 let reply = client.call(&Request::Umount(self.request()), None)?;

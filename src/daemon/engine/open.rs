@@ -5,7 +5,7 @@ use crate::base::Base;
 use crate::commit::Sealer;
 use crate::daemon::failure::{Failure, Kind};
 use crate::daemon::host::Host;
-use crate::dotgit;
+use crate::dotgit::{self, Files};
 use crate::git::{Credential, Repo};
 use crate::overlay::Overlay;
 use crate::registry::{Lease, Status, WorkspacePaths, WorkspaceRecord};
@@ -26,8 +26,12 @@ impl Engine {
             let what = format!("{id} was never finished");
             return Err(Failure::new(Kind::Corrupt, what).fix(format!("toft rm --discard {id}")));
         }
-        dotgit::release_abandoned(&paths.gitdir())?;
         let repo = Repo::open(&paths.gitdir())?;
+        // What it cannot know of files, git finds out by reading them.
+        let unknown = Files { stat: &|_| None, at: host.clock.now() };
+        if let Err(error) = dotgit::mend_index(&paths.gitdir(), &repo, &unknown) {
+            tracing::warn!(%error, "git's index could not be mended");
+        }
         let base = Arc::new(Base::new(repo.clone(), paths.root().to_owned()));
         let (overlay, recovered) = Overlay::open(paths.root(), host.disk.clone())?;
         if record.daemon.is_some() {
