@@ -121,8 +121,9 @@ impl Source {
                 let end = at + word.len();
                 let before = at.checked_sub(1).and_then(|at| bytes.get(at));
                 let (first, last) = (bytes[*at], bytes[end - 1]);
-                !(is_word(Some(&first)) && is_word(before))
-                    && !(is_word(Some(&last)) && is_word(bytes.get(end)))
+                let goes_on_before = is_word(Some(&first)) && is_word(before);
+                let goes_on_after = is_word(Some(&last)) && is_word(bytes.get(end));
+                !goes_on_before && !goes_on_after
             });
             places.next().is_some()
         };

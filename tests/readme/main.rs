@@ -111,6 +111,8 @@ fn the_readme_names_every_command_and_every_exit_code() {
     let help = host.toft("--help").ok();
     let list = help.split("Commands:").nth(1).expect("commands in the help");
     let names = list.lines().skip(1).take_while(|line| line.starts_with("  "));
+    // a line that begins further in goes on with what was said before
+    let names = names.filter(|line| !line.starts_with("   "));
     for name in names.filter_map(|line| line.split_whitespace().next()) {
         assert!(name == "help" || readme.contains(&format!("toft {name}")), "toft {name}");
     }
