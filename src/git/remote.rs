@@ -66,8 +66,12 @@ impl Git {
 
     /// Asks `url` for its HEAD, its refs and its hash. An empty repository is fine.
     pub fn ls_remote(&self, url: &str) -> Result<LsRemote> {
-        let mut call =
-            Call { args: words(&["ls-remote", "--symref"]), remote: Some(url), ..Call::default() };
+        let mut call = Call {
+            args: words(&["ls-remote", "--symref"]),
+            remote: Some(url),
+            timeout: Some(ASK_MAX),
+            ..Call::default()
+        };
         let found = parse_ls_remote(&self.run(&call)?.success()?)?;
         if !found.refs.is_empty() {
             return Ok(found);

@@ -27,6 +27,8 @@ pub struct Overlay {
     journal: Journal,
     bodies: Arc<Bodies>,
     pins: Arc<Mutex<Pins>>,
+    /// Held while bodies are synced: who comes later waits for what the first one took on.
+    syncing: Mutex<()>,
     /// Bytes of the last snapshot; held by the one thread that trims.
     trim: Mutex<u64>,
 }
@@ -114,6 +116,7 @@ impl Overlay {
             journal,
             bodies: Arc::new(bodies),
             pins: Arc::default(),
+            syncing: Mutex::new(()),
             trim: Mutex::new(0),
         }
     }
@@ -159,12 +162,15 @@ impl Overlay {
     /// Bodies first: a durable record never names bytes that are not. After a failure the overlay
     /// is read-only; the fsync is not tried again.
     pub fn sync(&self) -> Result<(), OverlayError> {
-        if let Some(why) = self.journal.latched() {
-            return Err(crate::journal::JournalError::Latched(why).into());
-        }
-        if let Err(source) = self.bodies.sync() {
-            self.journal.latch(format!("fsync of a file body failed: {source}"));
-            return Err(OverlayError::Content { path: "bodies".into(), source });
+        {
+            let _one_at_a_time = self.syncing.lock();
+            if let Some(why) = self.journal.latched() {
+                return Err(crate::journal::JournalError::Latched(why).into());
+            }
+            if let Err(source) = self.bodies.sync() {
+                self.journal.latch(format!("fsync of a file body failed: {source}"));
+                return Err(OverlayError::Content { path: "bodies".into(), source });
+            }
         }
         let synced = self.journal.sync()?;
         let deletable = self.pins.lock().take_deletable(synced);

@@ -1,4 +1,4 @@
-use crate::support::{FaultyDisk, directory, disk, file, meta, name};
+use crate::support::{FaultyDisk, SlowDisk, directory, disk, file, meta, name};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -203,4 +203,25 @@ fn a_folder_without_a_root_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("journal")).unwrap();
     assert!(matches!(Overlay::open(dir.path(), disk()), Err(OverlayError::NoRoot)));
+}
+
+#[test]
+fn a_sync_waits_for_the_bodies_that_another_one_took_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(SlowDisk::default());
+    let overlay = Overlay::create(dir.path(), directory(Ino::ROOT), disk.clone()).unwrap();
+    let (_, id) = add_file(&overlay, "a", b"bytes");
+    disk.slow.store(true, Ordering::Relaxed);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| overlay.sync().unwrap());
+        while !disk.waiting.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        let second = scope.spawn(|| overlay.sync().unwrap());
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        assert!(!second.is_finished(), "body {} is not durable yet", id.0);
+        disk.slow.store(false, Ordering::Relaxed);
+        first.join().unwrap();
+        second.join().unwrap();
+    });
 }

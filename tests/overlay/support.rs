@@ -63,3 +63,33 @@ pub fn directory(parent: Ino) -> Node {
 pub fn file(data: FileData) -> Node {
     Node { meta: meta(), data: NodeData::Regular(data), xattrs: BTreeMap::new() }
 }
+
+/// A disk on which the fsync of a body takes as long as a test wants.
+#[derive(Default)]
+pub struct SlowDisk {
+    real: OsDisk,
+    pub slow: AtomicBool,
+    pub waiting: AtomicBool,
+}
+
+impl Disk for SlowDisk {
+    fn write_all_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.real.write_all_at(file, bytes, offset)
+    }
+    fn fsync_file(&self, file: &File, reason: Reason) -> io::Result<()> {
+        while reason == Reason::Content && self.slow.load(Ordering::Relaxed) {
+            self.waiting.store(true, Ordering::Relaxed);
+            std::thread::yield_now();
+        }
+        self.real.fsync_file(file, reason)
+    }
+    fn fsync_dir(&self, dir: &Path, reason: Reason) -> io::Result<()> {
+        self.real.fsync_dir(dir, reason)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.real.rename(from, to)
+    }
+    fn counts(&self) -> FsyncCounts {
+        self.real.counts()
+    }
+}
