@@ -48,10 +48,10 @@ fn a_request_gets_its_reply() {
     });
     let client = Client::connect(&path).unwrap();
     assert_eq!(client.hello(), &hello());
-    let message = Some("two\nlines \u{e9}".to_owned());
-    let flush = FlushRequest { seal: true, message: message.clone(), ..Default::default() };
+    let message = "two\nlines \u{e9}".to_owned();
+    let flush = FlushRequest { seal: true, message: Some(message.clone()), ..Default::default() };
     let reply = client.call(&Request::Flush(flush), Some(Duration::from_secs(5))).unwrap();
-    assert_eq!(reply, Reply::Failed(Failure::new(Kind::Guard, message.unwrap())));
+    assert_eq!(reply, Reply::Failed(Failure::new(Kind::Guard, message)));
 }
 
 #[test]
