@@ -1,6 +1,8 @@
 use crate::host::{Host, seeded_remote};
 use crate::oracle::{Oracle, Tree, difference, read_tree};
 use crate::workload::{Random, next, perform};
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -14,12 +16,21 @@ fn seed() -> u64 {
 }
 
 /// Writes until the daemon dies; returns the oracle without and with the call that was in flight.
-fn write_until_killed(host: &Host, random: &mut Random, oracle: &mut Oracle) -> Oracle {
+///
+/// Through a descriptor of the mount's root: a `toft flush` that finds the daemon dead takes the
+/// mount away, and the same path would then lead into the bare folder below it.
+fn write_until_killed(
+    host: &Host,
+    mount: &std::fs::File,
+    random: &mut Random,
+    oracle: &mut Oracle,
+) -> Oracle {
+    let root = PathBuf::from(format!("/proc/self/fd/{}", mount.as_raw_fd()));
     loop {
         let op = next(random, oracle);
         let mut after = oracle.clone();
         after.apply(&op);
-        match perform(&host.dir, &op) {
+        match perform(&root, &op) {
             Ok(()) => *oracle = after,
             Err(error) => {
                 let dead = [libc::ENOTCONN, libc::ECONNABORTED, libc::EIO];
@@ -31,7 +42,7 @@ fn write_until_killed(host: &Host, random: &mut Random, oracle: &mut Oracle) -> 
     }
 }
 
-fn mode_as_git(tree: &Tree) -> Vec<(std::path::PathBuf, Vec<u8>, bool)> {
+fn mode_as_git(tree: &Tree) -> Vec<(PathBuf, Vec<u8>, bool)> {
     use crate::oracle::Shown;
     tree.iter()
         .filter_map(|(path, shown)| match shown {
@@ -57,6 +68,7 @@ fn two_hundred_kills_lose_nothing_that_was_acknowledged() {
     for round in 0..kills() {
         let status = host.status();
         let pid = i32::try_from(status["daemon"]["pid"].as_i64().unwrap()).unwrap();
+        let mount = std::fs::File::open(&host.dir).unwrap();
         let pause = Duration::from_micros(random.below(40_000));
         let flushing = (random.below(4) == 0).then(|| {
             let mut flush = host.toft();
@@ -68,8 +80,9 @@ fn two_hundred_kills_lose_nothing_that_was_acknowledged() {
                 std::thread::sleep(pause);
                 host.kill_daemon(pid);
             });
-            write_until_killed(&host, &mut random, &mut oracle)
+            write_until_killed(&host, &mount, &mut random, &mut oracle)
         });
+        drop(mount);
         if let Some(mut flush) = flushing {
             flush.wait().unwrap();
         }
