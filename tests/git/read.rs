@@ -166,6 +166,35 @@ fn objects_are_seen_through_alternates_and_when_others_write_packs() {
 }
 
 #[test]
+fn a_store_that_is_gone_takes_nothing_else_with_it() {
+    let store = Sandbox::new(HashKind::Sha1);
+    store.write("f", "in the store");
+    store.commit("x");
+    let remote = store.rev("HEAD:f");
+    let sandbox = Sandbox::new(HashKind::Sha1);
+    sandbox.write("g", "here");
+    sandbox.commit("y");
+    let (local, path) = (sandbox.rev("HEAD:g"), store.gitdir().join("objects"));
+    let alternates = sandbox.gitdir().join("objects/info/alternates");
+    std::fs::write(alternates, format!("{}\n", path.display())).unwrap();
+    let aside = store.path().join("aside");
+    for open_first in [true, false] {
+        let opened = open_first.then(|| sandbox.open());
+        if let Some(repo) = &opened {
+            assert!(repo.exists(remote) && repo.exists(local));
+        }
+        std::fs::rename(&path, &aside).unwrap();
+        let repo = opened.unwrap_or_else(|| sandbox.open());
+        repo.refresh();
+        assert_eq!(repo.blob(local).unwrap(), b"here");
+        assert!(matches!(repo.blob(remote), Err(GitError::NotFound(_))));
+        std::fs::rename(&aside, &path).unwrap();
+        repo.refresh();
+        assert_eq!(repo.blob(remote).unwrap(), b"in the store");
+    }
+}
+
+#[test]
 fn replacement_objects_replace_nothing() {
     let sandbox = Sandbox::new(HashKind::Sha1);
     sandbox.write("f", "true");

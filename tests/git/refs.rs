@@ -51,6 +51,24 @@ fn refs_are_found_loose_packed_and_symbolic_by_their_full_name_only() {
     assert_eq!(repo.refs("refs/nothing/").unwrap(), []);
 }
 
+#[test]
+fn a_broken_ref_hides_no_other() {
+    let sandbox = Sandbox::new(HashKind::Sha1);
+    let one = sandbox.commit("one");
+    sandbox.git(&["branch", "a"]);
+    sandbox.git(&["branch", "z"]);
+    sandbox.git(&["tag", "packed"]);
+    sandbox.git(&["pack-refs", "--all", "--no-prune"]);
+    std::fs::write(sandbox.gitdir().join("refs/heads/empty"), "").unwrap();
+    std::fs::write(sandbox.gitdir().join("refs/heads/garbage"), "\0\0\0 no oid\n").unwrap();
+    std::fs::write(sandbox.gitdir().join("refs/heads/x.lock"), "").unwrap();
+    let repo = sandbox.open();
+    let names: Vec<_> = repo.refs("refs/").unwrap().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["refs/heads/a", "refs/heads/main", "refs/heads/z", "refs/tags/packed"]);
+    assert!(repo.read_ref("refs/heads/empty").is_err());
+    assert_eq!(repo.read_ref("refs/heads/z").unwrap(), Some(one));
+}
+
 const TOPIC: &str = "refs/heads/topic";
 
 fn three_commits(sandbox: &Sandbox) -> [Oid; 3] {

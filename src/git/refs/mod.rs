@@ -64,7 +64,7 @@ impl Repo {
     }
 
     /// All refs whose full name starts with `prefix`, by name, symbolic ones followed. Names that are
-    /// no UTF-8 and refs that point to nothing are left out.
+    /// no UTF-8 and refs that are broken or point to nothing are left out.
     pub fn refs(&self, prefix: &str) -> Result<Vec<(String, Oid)>> {
         let mut refs = Vec::new();
         for (name, target) in self.targets(prefix)? {
@@ -88,7 +88,12 @@ impl Repo {
             };
             let mut targets = Vec::new();
             for reference in iter.map_err(GitError::io("list the refs"))? {
-                let Reference { name, target, .. } = reference.map_err(|e| broken(prefix, e))?;
+                // A ref file that a power loss emptied must not hide the others.
+                let Ok(Reference { name, target, .. }) =
+                    reference.inspect_err(|error| tracing::warn!(%error, "left out a broken ref"))
+                else {
+                    continue;
+                };
                 match name.as_bstr().to_str() {
                     Ok(name) if name.starts_with(prefix) => targets.push((name.to_owned(), target)),
                     _ => {}
