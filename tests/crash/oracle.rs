@@ -130,6 +130,14 @@ impl Oracle {
         }
     }
 
+    /// How long a file is.
+    pub fn len_of(&self, path: &Path) -> u64 {
+        match &self.entries[path] {
+            Entry::File(id) => self.files[*id].bytes.len() as u64,
+            _ => 0,
+        }
+    }
+
     fn rename(&mut self, from: &Path, to: &Path) {
         if let (Entry::File(a), Some(Entry::File(b))) = (&self.entries[from], self.entries.get(to))
             && a == b

@@ -123,5 +123,5 @@ pub fn perform(root: &Path, op: &Op) -> io::Result<()> {
 }
 
 fn written(count: usize, bytes: &[u8]) -> io::Result<()> {
-    if count == bytes.len() { Ok(()) } else { Err(io::Error::other("short write")) }
+    if count == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
 }
