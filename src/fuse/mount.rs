@@ -1,6 +1,7 @@
 //! Getting a FUSE device mounted: mount(2) for root, fusermount3 for everybody else.
 
 use super::MountError;
+use rustix::fs::{AtFlags, StatxFlags};
 use rustix::mount::{MountFlags, UnmountFlags};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketFlags, SocketType,
@@ -54,6 +55,14 @@ pub(super) fn mount(dir: &Path, options: &MountOptions) -> Result<OwnedFd, Mount
     } else {
         mount_by_helper(dir, options)
     }
+}
+
+/// The device number of what is mounted at `dir`. Never asks the one who serves it: works on a dead
+/// mount, and before the first request is answered (statx(2), `AT_STATX_DONT_SYNC`).
+pub(super) fn device_id(dir: &Path) -> io::Result<(u32, u32)> {
+    let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
+    let stat = rustix::fs::statx(rustix::fs::CWD, dir, flags, StatxFlags::empty())?;
+    Ok((stat.stx_dev_major, stat.stx_dev_minor))
 }
 
 /// Unmounts `dir`; `lazy` also when it is in use (it goes when it is not any more).

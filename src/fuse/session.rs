@@ -12,6 +12,9 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 const THREADS: usize = 2;
+/// How often, and how long each time, a mount may be found busy that nobody uses any more.
+const BUSY_TRIES: u32 = 10;
+const BUSY_WAIT: Duration = Duration::from_millis(30);
 
 /// How a session came to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,11 +59,12 @@ impl Session {
             .map_err(|error| give_up(&dir, error))?;
         let notifier = Notifier(session.notifier());
         notifier.serve(told_stale).map_err(|error| give_up(&dir, error))?;
+        let id = mount::device_id(&dir).map_err(|error| give_up(&dir, error))?;
         let ended = Arc::new(Ended::default());
-        let tell = ended.clone();
+        let (tell, at) = (ended.clone(), dir.clone());
         std::thread::Builder::new()
             .name("toft-fuse".into())
-            .spawn(move || tell.set(session.run()))
+            .spawn(move || tell.set(how_it_ended(session.run(), &at, id)))
             .map_err(|error| give_up(&dir, error))?;
         Ok(Self { dir, notifier, ended })
     }
@@ -99,19 +103,39 @@ impl Session {
     }
 
     /// Unmounts; `lazy` also while the mount is in use. The session then ends by itself.
+    ///
+    /// A mount that was just used is busy for a moment more: the kernel lets go of a file some time
+    /// after close(2) returned. So busy is an answer only when it lasts.
     pub fn unmount(&self, lazy: bool) -> Result<(), MountError> {
+        for _ in 0..BUSY_TRIES {
+            match mount::unmount(&self.dir, lazy) {
+                Err(error) if error.is_busy() => drop(self.wait_for(BUSY_WAIT)),
+                result => return result,
+            }
+        }
         mount::unmount(&self.dir, lazy)
     }
 }
 
 impl Ended {
-    fn set(&self, result: io::Result<()>) {
-        let end = match result {
-            Ok(()) => End::Unmounted,
-            Err(error) => End::Broken(error.to_string()),
-        };
+    fn set(&self, end: End) {
         *self.end.lock() = Some(end);
         self.told.notify_all();
+    }
+}
+
+/// The error alone does not tell: where a request is under way when the last user lets go of the
+/// mount, the kernel answers ECONNABORTED, as after an abort (`fuse_dev_do_read`).
+fn how_it_ended(result: io::Result<()>, dir: &Path, id: (u32, u32)) -> End {
+    match result {
+        Err(error) if mount::device_id(dir).is_ok_and(|now| now == id) => {
+            End::Broken(error.to_string())
+        }
+        Err(error) => {
+            tracing::debug!(%error, "the conversation ended with the mount");
+            End::Unmounted
+        }
+        Ok(()) => End::Unmounted,
     }
 }
 

@@ -107,3 +107,32 @@ fn a_killed_daemon_leaves_all_that_was_acked_to_recover() {
         assert_sound(&repo);
     }
 }
+
+/// A process that was killed holds its locks until the last of it is gone.
+#[test]
+fn recover_waits_for_a_daemon_that_is_still_dying() {
+    if !support::can_mount("recover_waits_for_a_daemon_that_is_still_dying") {
+        return;
+    }
+    let server = Server::start(Kind::File);
+    let repo = server.seeded("r.git");
+    let host = Host::new();
+    let dir = mount(&host, &server.url("r.git"), "r", "");
+    fs::write(dir.join("work"), "work\n").expect("write");
+    let report = status(&host, text(&dir));
+    let (pid, id) = (report["daemon"]["pid"].to_string(), &report["workspace"]["id"]);
+    let lock = host.path("state/workspaces").join(id.as_str().expect("id")).join("lock");
+    assert!(lock.exists(), "{}", lock.display());
+    let mut kill = host.command("sh");
+    kill.args(["-c", "kill -9 $0; while ! flock -n $1 true; do sleep 0.1; done"]);
+    kill.args([&pid, text(&lock)]);
+    host.run(kill).expect_code(0);
+    let mut dying = host.command("flock").args([text(&lock), "sleep", "2"]).spawn().expect("flock");
+    let mut held = host.command("flock");
+    held.args(["-n", text(&lock), "true"]);
+    wait_until("the lock is held", || !held.status().expect("flock").success());
+    host.toft("recover").expect_code(0);
+    dying.wait().expect("wait");
+    assert_eq!(host.git(&repo, &["show", "main:work"]), "work");
+    assert_sound(&repo);
+}

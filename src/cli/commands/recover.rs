@@ -1,8 +1,7 @@
 use crate::cli::args::Global;
-use crate::cli::{flush_output, output, report};
+use crate::cli::{ask, flush_output, output, report};
 use crate::daemon::control::{FlushRequest, UmountRequest};
-use crate::daemon::presence::Presence;
-use crate::daemon::{DaemonState, Engine, Failure, FlushReport, Host, Kind, clear_dead, mountinfo};
+use crate::daemon::{Engine, Failure, FlushReport, Host, Kind, clear_dead};
 use crate::registry::{Status, WorkspaceRecord};
 use clap::Args;
 use serde::Serialize;
@@ -93,8 +92,7 @@ impl Recover {
         record: &WorkspaceRecord,
         outcome: &mut Outcome,
     ) -> Result<(), Failure> {
-        let presence = Presence::of(record, &host.registry, &mountinfo::read()?)?;
-        if presence.state(record) == DaemonState::Ok {
+        if is_served(host, record)? {
             outcome.outcome = "live";
             return Ok(());
         }
@@ -119,6 +117,15 @@ impl Recover {
         outcome.flush = Some(flush);
         Ok(())
     }
+}
+
+/// Whether somebody answers for it, or is still making it. Holding the lease is not enough: a
+/// daemon that was killed holds it until the last of it is gone, and is waited for.
+fn is_served(host: &Host, record: &WorkspaceRecord) -> Result<bool, Failure> {
+    if record.status == Status::Creating {
+        return Ok(host.registry.holder(&record.id)?.is_some());
+    }
+    Ok(ask::client(host, record)?.is_some())
 }
 
 impl Outcome {
