@@ -40,6 +40,8 @@ pub struct SealRequest {
     pub trailers: Trailers,
     /// Full name of the branch that was mounted.
     pub mounted_branch: String,
+    /// Power loss took the files back, and HEAD is none of our commits.
+    pub rolled_back: bool,
     /// Guards that somebody overruled.
     pub allow: Allow,
 }
@@ -183,6 +185,7 @@ impl Sealer {
             head,
             mounted_branch: &request.mounted_branch,
             operation: cut.operation.as_deref(),
+            rolled_back: request.rolled_back,
         };
         let refusals = guard::refusals(&facts, &request.allow);
         if refusals.is_empty() { Ok(()) } else { Err(CommitError::Refused(refusals)) }

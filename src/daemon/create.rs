@@ -83,6 +83,7 @@ pub fn create(host: &Host, wish: &Wish) -> Result<WorkspaceRecord, Failure> {
         last_error: None,
         last_seal: None,
         last_push: None,
+        rolled_back: false,
     })?;
     let paths = host.registry.paths(&record.id);
     let lease = Lease::acquire(&paths)?;

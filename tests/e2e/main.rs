@@ -10,6 +10,7 @@ mod damage;
 mod hard;
 mod kernel;
 mod mount8;
+mod power;
 mod race;
 mod round_trip;
 mod secrets;

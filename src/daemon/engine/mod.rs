@@ -12,6 +12,7 @@ mod mount;
 mod open;
 mod push;
 mod rest;
+mod rollback;
 mod seal;
 mod status;
 
@@ -35,6 +36,7 @@ use crate::types::WorkspaceId;
 use crate::workspace::Workspace;
 use parking_lot::Mutex;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -55,6 +57,10 @@ pub struct Engine {
     workspace: Arc<Workspace>,
     /// Tells the kernel, once it is mounted.
     notifier: OnceLock<Notifier>,
+    /// Power loss took the files back, and nothing was committed since.
+    rolled_back: AtomicBool,
+    /// File bodies that are missing.
+    lost_bodies: usize,
     lease: Lease,
 }
 

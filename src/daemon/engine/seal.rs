@@ -27,16 +27,19 @@ impl Engine {
         report: &mut FlushReport,
     ) -> Result<Cut, Failure> {
         let lock = self.lock_index()?;
+        // The bulk; what is written meanwhile is synced with the cut.
         self.overlay.sync()?;
         let at = self.host.clock.now();
         let seal = SealRequest {
             message: request.message.clone(),
             trailers: self.trailers(),
             mounted_branch: self.record.branch.clone().unwrap_or_default(),
+            rolled_back: self.is_behind_head()?,
             allow: Allow(request.allow.iter().filter_map(|word| Guard::parse(word)).collect()),
         };
         let (sealed, commit::Cut { freeze, .. }) =
-            self.sealer.seal(&seal, |head| self.look(head))?;
+            self.sealer.seal(&seal, |head| self.look_durably(head))?;
+        self.caught_up()?;
         let commit = match sealed {
             Sealed::Nothing { .. } => {
                 report.seal = Some(SealReport::default());
@@ -64,6 +67,14 @@ impl Engine {
         // What git is in the middle of was asked before the index was locked.
         let tracked = self.tracked(head)?;
         Ok(commit::Cut { freeze: self.overlay.freeze(), tracked, operation: None })
+    }
+
+    /// A commit must not outlive the files it was made from: after power loss the next one would
+    /// take it back.
+    fn look_durably(&self, head: &Head) -> Result<commit::Cut, Failure> {
+        let cut = self.look(head)?;
+        self.overlay.sync()?;
+        Ok(cut)
     }
 
     fn trailers(&self) -> Trailers {
