@@ -275,9 +275,9 @@ fn an_operation_in_progress_is_refused_whatever_is_allowed() {
     let mut world = World::new(|seed| seed.write(b"file", b"x\n"));
     world.write("file", "changed\n");
     let request = SealRequest { mounted_branch: MAIN.to_owned(), ..allow_all() };
-    let look = |_: &Head| -> Result<Cut, CommitError> {
+    let mut look = |_: &Head| -> Result<Cut, CommitError> {
         Ok(Cut { operation: Some("a merge is in progress".to_owned()), ..world.cut() })
     };
-    let result = world.sealer.seal(&request, look).map(|(sealed, _)| sealed);
+    let result = world.sealer.seal(&request, &mut look).map(|(sealed, _)| sealed);
     assert_eq!(refused(result), [Guard::Operation]);
 }
