@@ -4,7 +4,7 @@ use super::args::Global;
 use super::flush_output;
 use super::target::Target;
 use crate::daemon::control::{Client, ClientError, FlushRequest, Reply, Request, UmountRequest};
-use crate::daemon::{Engine, Failure, Host, Kind, clear_dead};
+use crate::daemon::{Engine, Failure, Host, Kind, clear_dead, restore};
 use crate::registry::WorkspaceRecord;
 use crate::sys::Cancel;
 use std::process::ExitCode;
@@ -57,6 +57,9 @@ fn without_daemon(
     request: &Request,
 ) -> Result<Reply, Failure> {
     clear_dead(host, &record.id)?;
+    if let Request::Flush(_) = request {
+        restore(host, &record.id, false)?;
+    }
     let engine = Engine::open(host, &record.id)?;
     Ok(match request {
         Request::Flush(flush) => {

@@ -5,12 +5,13 @@ use super::args::Global;
 use super::ask;
 use super::mountpoint::{self, Surroundings};
 use super::options::Options;
+use crate::daemon::control::{Request, UmountRequest};
 use crate::daemon::create::{Source, Wish, create};
 use crate::daemon::mountinfo::{self, Mount};
 use crate::daemon::presence::Presence;
 use crate::daemon::serve::{ServeRequest, serve};
 use crate::daemon::spawn::{self, Ready};
-use crate::daemon::{Failure, FlushReport, Host, Kind, clear_dead, fuse_access};
+use crate::daemon::{Failure, FlushReport, Host, Kind, clear_dead, fuse_access, restore};
 use crate::registry::{FlushPolicy, WorkspaceRecord};
 use crate::types::WorkspaceId;
 use serde::Serialize;
@@ -201,7 +202,7 @@ impl Plan {
                 }
                 Ok(Chosen { record: made, resumed: false })
             }
-            Some(record) => self.resume(host, record, dir, source),
+            Some(record) => self.resume(host, record, dir, source, global),
             None => {
                 let record = self.make(host, dir, source, global)?;
                 Ok(Chosen { record, resumed: false })
@@ -226,6 +227,7 @@ impl Plan {
         record: WorkspaceRecord,
         dir: &Path,
         source: Option<&Source>,
+        global: &Global,
     ) -> Result<Chosen, Failure> {
         if source.is_some_and(|source| source.url != record.source.url) {
             let what = format!("{} comes from {}", record.id, record.source.url);
@@ -242,6 +244,7 @@ impl Plan {
             ask::wait_until_free(host, &record).map_err(|_| held(&record, pid))?;
         }
         clear_dead(host, &record.id)?;
+        restore(host, &record.id, is_interactive(global))?;
         let missing = check_dir(host, dir, None)?;
         make_dir(dir, missing)?;
         let flush_on = self.flush_policy()?;
@@ -265,7 +268,6 @@ impl Plan {
     ) -> Result<WorkspaceRecord, Failure> {
         let source = source.ok_or_else(|| Failure::new(Kind::Usage, "name the source to mount"))?;
         let missing = check_dir(host, dir, local_source(source))?;
-        let interactive = std::io::stderr().is_terminal() && !global.quiet && !global.json;
         let wish = Wish {
             url: source.url.clone(),
             branch: self.wanted_branch(source).map(str::to_owned),
@@ -280,7 +282,7 @@ impl Plan {
             gid: self.options.gid.unwrap_or(rustix::process::getegid().as_raw()),
             dir: dir.to_owned(),
             made_dir: missing,
-            interactive,
+            interactive: is_interactive(global),
         };
         let record = create(host, &wish)?;
         make_dir(dir, missing)?;
@@ -320,6 +322,11 @@ impl Chosen {
             pid,
         }
     }
+}
+
+/// Somebody watches, who may be shown progress and asked for a password.
+fn is_interactive(global: &Global) -> bool {
+    std::io::stderr().is_terminal() && !global.quiet && !global.json
 }
 
 fn parse_source(text: &str) -> Result<Source, Failure> {
@@ -389,8 +396,28 @@ fn start(host: &Host, request: &ServeRequest, record: &WorkspaceRecord) -> Resul
         .map_err(|error| Failure::new(Kind::System, "cannot start the daemon").cause(error))?;
     let log = host.registry.paths(&record.id).log();
     match spawn::start(&["daemon", "--workspace", record.id.as_str()], &json, &log, READY)? {
-        Ready::Mounted { pid } => look(&record.dir).map(|()| pid),
+        Ready::Mounted { pid } => match look(&record.dir) {
+            Ok(()) => Ok(pid),
+            Err(failure) => {
+                take_away(host, record);
+                Err(failure)
+            }
+        },
         Ready::Failed(failure) => Err(failure),
+    }
+}
+
+/// Ends a mount that does not answer. Its workspace stays, with all that is in it.
+fn take_away(host: &Host, record: &WorkspaceRecord) {
+    let request = UmountRequest { keep: true, ..UmountRequest::default() };
+    let ended = ask::client(host, record).and_then(|client| {
+        client
+            .map(|c| c.call(&Request::Umount(request), Some(LOOK)))
+            .transpose()
+            .map_err(Failure::from)
+    });
+    if let Err(failure) = ended {
+        tracing::warn!(%failure, "the mount that does not answer is still there");
     }
 }
 

@@ -130,10 +130,18 @@ fn fetch(host: &Host, wish: &Wish) -> Result<(Store, bool), Failure> {
     Ok((store, wish.read_only || fixed))
 }
 
-/// The user's git, with the credential that was given.
 fn git(wish: &Wish, gitdir: &Path) -> Result<Git, Failure> {
-    let credential = wish.credential.as_deref().map(Credential::parse).transpose()?;
-    Ok(Git::new(gitdir, credential).interactive(wish.interactive))
+    user_git(wish.credential.as_deref(), wish.interactive, gitdir)
+}
+
+/// The user's git, with the credential that was given.
+pub(super) fn user_git(
+    credential: Option<&str>,
+    interactive: bool,
+    gitdir: &Path,
+) -> Result<Git, Failure> {
+    let credential = credential.map(Credential::parse).transpose()?;
+    Ok(Git::new(gitdir, credential).interactive(interactive))
 }
 
 fn is_hex(text: &str) -> bool {

@@ -12,6 +12,7 @@ mod kernel;
 mod mount8;
 mod power;
 mod race;
+mod resume;
 mod round_trip;
 mod secrets;
 mod unreachable;

@@ -4,7 +4,7 @@ use crate::cli::target::Target;
 use crate::cli::{ask, flush_output};
 use crate::daemon::control::{Reply, Request, UmountRequest};
 use crate::daemon::presence::Presence;
-use crate::daemon::{Engine, Failure, FlushReport, Host, Kind, clear_dead, mountinfo};
+use crate::daemon::{Engine, Failure, FlushReport, Host, Kind, clear_dead, mountinfo, restore};
 use crate::registry::WorkspaceRecord;
 use clap::Args;
 use std::process::ExitCode;
@@ -98,6 +98,9 @@ impl Umount {
                 .fix(format!("toft flush {0}, or toft rm {0}", record.id)));
         }
         clear_dead(host, &record.id)?;
+        if !self.discard {
+            restore(host, &record.id, false)?;
+        }
         Ok(Engine::open(host, &record.id)?.recover(&self.request()))
     }
 }

@@ -72,6 +72,7 @@ impl Engine {
             hurry: Cancel::new().map_err(Failure::io("cannot wait"))?,
             workspace,
             notifier: OnceLock::new(),
+            nudge: OnceLock::new(),
             lease,
         })
     }
