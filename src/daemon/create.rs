@@ -229,7 +229,8 @@ fn make_gitdir(
     Ok(Repo::open(&paths.gitdir())?)
 }
 
-/// Fills git's index in advance. Without it the mount works too, git only has to read every file.
+/// Fills git's index in advance. Without it the mount works too, but git shows every file as staged
+/// for deletion until `git reset`.
 fn fill_index(
     host: &Host,
     record: &WorkspaceRecord,
@@ -251,6 +252,11 @@ fn fill_index(
         }
         Err(DotgitError::TooLarge { .. }) => {
             tracing::warn!("the repository has too many files to fill git's index in advance");
+            Ok(())
+        }
+        // One directory that cannot be read is no reason to show none.
+        Err(DotgitError::Git(error)) => {
+            tracing::warn!(%error, "the repository is damaged: git's index is not filled");
             Ok(())
         }
         Err(error) => Err(error.into()),

@@ -98,6 +98,8 @@ fn an_index_that_nobody_else_wrote_stands_for_the_tree() {
         m.git(["rm", "-q", "--cached", "rest"]);
         let Tracked::Entries(entries) = tracks() else { panic!("the tree is another one") };
         assert_eq!(entries.len(), 1);
+        std::fs::remove_file(m.gitdir.join("index")).unwrap();
+        assert_eq!(tracks(), Tracked::Head, "without an index nothing was taken out of it");
         assert_eq!(entries[0].path, b"both");
         m.git(["commit", "-q", "-m", "two"]);
         let tree = m.git(["rev-parse", "HEAD^{tree}"]);
