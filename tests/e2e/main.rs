@@ -6,6 +6,7 @@
 mod support;
 
 mod bad_input;
+mod codes;
 mod damage;
 mod hard;
 mod kernel;
