@@ -4,6 +4,7 @@
 //! wins; what matches none stays a `Process` error with the whole message.
 
 use super::GitError;
+use std::io;
 
 /// Longest message that is passed on, in bytes.
 const MESSAGE_MAX: usize = 2000;
@@ -16,6 +17,9 @@ const BOILERPLATE: &[&str] = &[
 ];
 
 type Make = fn(String) -> GitError;
+
+/// Said of the disk, where it is ours.
+const FULL: &[&str] = &["no space left on device", "out of diskspace", "disk quota exceeded"];
 
 /// Texts (in lower case), and what they mean.
 const MEANINGS: &[(&[&str], Make)] = &[
@@ -141,6 +145,9 @@ pub(super) fn error(what: &str, status: &str, stderr: &str) -> GitError {
     let message = message(stderr);
     let lower = message.to_ascii_lowercase();
     let lower = quoted_not_found(&lower);
+    if ours(&lower).any(|line| FULL.iter().any(|text| line.contains(text))) {
+        return GitError::io(format!("git {what}: {message}"))(io::ErrorKind::StorageFull.into());
+    }
     for (texts, make) in MEANINGS {
         if texts.iter().any(|text| lower.contains(text)) {
             return make(message);
@@ -148,6 +155,11 @@ pub(super) fn error(what: &str, status: &str, stderr: &str) -> GitError {
     }
     let message = if message.is_empty() { "no message".to_owned() } else { message };
     GitError::Process { what: what.to_owned(), status: status.to_owned(), message }
+}
+
+/// The lines that git said here, not the server.
+fn ours(message: &str) -> impl Iterator<Item = &str> {
+    message.lines().filter(|line| !line.starts_with("remote:"))
 }
 
 /// Brings git's `repository 'URL' not found` into the shape that others use.
@@ -232,6 +244,7 @@ mod tests {
             GitError::Refused(_) => "refused",
             GitError::TooOld(_) => "too old",
             GitError::Process { .. } => "process",
+            GitError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => "full",
             _ => "other",
         }
     }
@@ -277,6 +290,18 @@ mod tests {
             (
                 "error: RPC failed; HTTP 411 curl 22 The requested URL returned error: 411",
                 "unreachable",
+            ),
+            (
+                "fatal: write error: No space left on device\nfatal: fetch-pack: invalid index-pack output",
+                "full",
+            ),
+            (
+                "fatal: sha1 file '/x' write error. Out of diskspace\nfatal: fetch-pack: invalid index-pack output",
+                "full",
+            ),
+            (
+                "remote: fatal: write error: No space left on device\nerror: remote unpack failed: index-pack abnormal exit",
+                "process",
             ),
             ("fatal: bad object 1234", "process"),
             ("", "process"),
