@@ -11,7 +11,7 @@ use crate::daemon::presence::Presence;
 use crate::daemon::serve::{ServeRequest, serve};
 use crate::daemon::spawn::{self, Ready};
 use crate::daemon::{Failure, FlushReport, Host, Kind, clear_dead, fuse_access};
-use crate::registry::{FlushPolicy, WorkspaceRecord};
+use crate::registry::WorkspaceRecord;
 use crate::types::WorkspaceId;
 use serde::Serialize;
 use std::io::IsTerminal;
@@ -244,7 +244,7 @@ impl Plan {
         clear_dead(host, &record.id)?;
         let missing = check_dir(host, dir, None)?;
         make_dir(dir, missing)?;
-        let flush_on = self.flush_policy()?;
+        let flush_on = self.options.flush_on;
         let record = host.registry.update(&record.id, |record| {
             record.made_dir = missing || (record.made_dir && record.dir == dir);
             record.dir = dir.to_owned();
@@ -275,7 +275,7 @@ impl Plan {
             depth: self.options.depth,
             credential: self.options.credential.clone(),
             offline: self.options.offline,
-            flush_on: self.flush_policy()?.unwrap_or_default(),
+            flush_on: self.options.flush_on.unwrap_or_default(),
             uid: self.options.uid.unwrap_or(rustix::process::geteuid().as_raw()),
             gid: self.options.gid.unwrap_or(rustix::process::getegid().as_raw()),
             dir: dir.to_owned(),
@@ -285,11 +285,6 @@ impl Plan {
         let record = create(host, &wish)?;
         make_dir(dir, missing)?;
         Ok(record)
-    }
-
-    fn flush_policy(&self) -> Result<Option<FlushPolicy>, Failure> {
-        let policy = self.options.flush_on.as_deref().map(str::parse::<FlushPolicy>).transpose();
-        policy.map_err(|why| Failure::new(Kind::Usage, format!("--flush-on: {why}")))
     }
 
     fn serve_request(&self, host: &Host, record: &WorkspaceRecord) -> ServeRequest {

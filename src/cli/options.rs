@@ -2,7 +2,7 @@
 //! Pure.
 
 use crate::daemon::{Failure, Kind};
-use crate::registry::DirectoryOverrides;
+use crate::registry::{DirectoryOverrides, FlushPolicy};
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -16,7 +16,7 @@ pub struct Options {
     pub new_branch: Option<String>,
     pub at: Option<String>,
     pub workspace: Option<String>,
-    pub flush_on: Option<String>,
+    pub flush_on: Option<FlushPolicy>,
     pub depth: Option<u32>,
     pub credential: Option<String>,
     pub offline: bool,
@@ -143,7 +143,7 @@ impl Options {
             "depth" => self.depth = Some(number(written, &text()?)?),
             "dev" => self.nodev = false,
             "exec" => self.noexec = false,
-            "flush_on" => self.flush_on = Some(text()?),
+            "flush_on" => self.flush_on = Some(flush_policy(written, &text()?)?),
             "gid" => self.gid = Some(number(written, &text()?)?),
             "new_branch" => self.new_branch = Some(text()?),
             "nodev" => self.nodev = true,
@@ -195,6 +195,11 @@ fn number<T: FromStr>(key: &str, text: &str) -> Result<T, Failure> {
     text.parse().map_err(|_| {
         Failure::new(Kind::Usage, format!("the mount option {key} needs a number, not '{text}'"))
     })
+}
+
+/// Reads a policy that was written behind `key`.
+pub fn flush_policy(key: &str, text: &str) -> Result<FlushPolicy, Failure> {
+    text.parse().map_err(|why| Failure::new(Kind::Usage, format!("{key}: {why}")))
 }
 
 fn needs_value(key: &str) -> Failure {
