@@ -26,6 +26,7 @@ pub mod serve;
 pub mod signals;
 pub mod spawn;
 
+pub use crate::fuse::{Access, MountFlags};
 pub use engine::{Engine, Then, is_guard};
 pub use failure::{Failure, Kind, kind_of_io};
 pub use host::Host;

@@ -12,6 +12,7 @@ mod disk_full;
 mod hard;
 mod kernel;
 mod mount8;
+mod mount_options;
 mod policies;
 mod race;
 mod round_trip;

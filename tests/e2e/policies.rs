@@ -157,7 +157,7 @@ fn a_policy_that_is_none_is_usage() {
                 _ => try_mount(&host, "x", &host.path("work/y"), &flags),
             };
             let ran = ran.expect_code(2);
-            let named = ["--flush-on: ", "flush_on: "].iter().any(|word| ran.stderr.contains(word));
+            let named = ["--flush-on: ", "flush_on="].iter().any(|word| ran.stderr.contains(word));
             assert!(named, "{flags}: {}", ran.stderr);
         }
     }
