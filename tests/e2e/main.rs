@@ -11,6 +11,7 @@ mod damage;
 mod disk_full;
 mod hard;
 mod kernel;
+mod limits;
 mod mount8;
 mod mount_options;
 mod policies;
