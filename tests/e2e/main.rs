@@ -8,6 +8,7 @@ mod support;
 mod bad_input;
 mod codes;
 mod damage;
+mod dead;
 mod disk_full;
 mod hard;
 mod kernel;
