@@ -18,8 +18,14 @@ const BOILERPLATE: &[&str] = &[
 
 type Make = fn(String) -> GitError;
 
-/// Said of the disk, where it is ours.
-const FULL: &[&str] = &["no space left on device", "out of diskspace", "disk quota exceeded"];
+/// How lines end that tell of a disk, where they are git's own: then it is ours.
+const OUR_DISK: &[(&str, io::ErrorKind)] = &[
+    ("no space left on device", io::ErrorKind::StorageFull),
+    ("out of diskspace", io::ErrorKind::StorageFull),
+    ("disk quota exceeded", io::ErrorKind::QuotaExceeded),
+    (": permission denied", io::ErrorKind::PermissionDenied),
+    ("read-only file system", io::ErrorKind::ReadOnlyFilesystem),
+];
 
 /// Texts (in lower case), and what they mean.
 const MEANINGS: &[(&[&str], Make)] = &[
@@ -145,8 +151,8 @@ pub(super) fn error(what: &str, status: &str, stderr: &str) -> GitError {
     let message = message(stderr);
     let lower = message.to_ascii_lowercase();
     let lower = quoted_not_found(&lower);
-    if ours(&lower).any(|line| FULL.iter().any(|text| line.contains(text))) {
-        return GitError::io(format!("git {what}: {message}"))(io::ErrorKind::StorageFull.into());
+    if let Some(kind) = our_disk(&lower) {
+        return GitError::io(format!("git {what}: {message}"))(kind.into());
     }
     for (texts, make) in MEANINGS {
         if texts.iter().any(|text| lower.contains(text)) {
@@ -157,9 +163,14 @@ pub(super) fn error(what: &str, status: &str, stderr: &str) -> GitError {
     GitError::Process { what: what.to_owned(), status: status.to_owned(), message }
 }
 
-/// The lines that git said here, not the server.
-fn ours(message: &str) -> impl Iterator<Item = &str> {
-    message.lines().filter(|line| !line.starts_with("remote:"))
+/// What is wrong with the disk of this host, if that is what git says; not the server, not ssh.
+fn our_disk(message: &str) -> Option<io::ErrorKind> {
+    let ours =
+        message.lines().filter(|line| !line.starts_with("remote:") && !line.starts_with("ssh:"));
+    let mut kinds = ours.filter_map(|line| {
+        OUR_DISK.iter().find(|(end, _)| line.trim_end_matches('.').ends_with(end))
+    });
+    kinds.next().map(|(_, kind)| *kind)
 }
 
 /// Brings git's `repository 'URL' not found` into the shape that others use.
@@ -244,7 +255,11 @@ mod tests {
             GitError::Refused(_) => "refused",
             GitError::TooOld(_) => "too old",
             GitError::Process { .. } => "process",
-            GitError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => "full",
+            GitError::Io { source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull => "full",
+                io::ErrorKind::PermissionDenied => "permission",
+                _ => "other",
+            },
             _ => "other",
         }
     }
@@ -303,6 +318,8 @@ mod tests {
                 "remote: fatal: write error: No space left on device\nerror: remote unpack failed: index-pack abnormal exit",
                 "process",
             ),
+            ("fatal: unable to access '/x/config': Permission denied", "permission"),
+            ("ssh: connect to host h port 22: Permission denied", "process"),
             ("fatal: bad object 1234", "process"),
             ("", "process"),
         ] {
