@@ -142,32 +142,35 @@ fn a_full_disk_is_told_to_writers_and_loses_nothing_that_was_acked() {
 }
 
 #[test]
-fn a_daemon_that_dies_with_a_full_disk_is_recovered_when_there_is_room() {
-    let test = "a_daemon_that_dies_with_a_full_disk_is_recovered_when_there_is_room";
+fn a_daemon_that_ends_with_a_full_disk_is_recovered_when_there_is_room() {
+    let test = "a_daemon_that_ends_with_a_full_disk_is_recovered_when_there_is_room";
     if !support::can_mount(test) {
         return;
     }
-    let Some(small) = Small::new(test, "tmpfs", "state") else { return };
-    let server = Server::start(Kind::File);
-    let repo = server.seeded("r.git");
-    let host = &small.host;
-    let dir = mount(host, &server.url("r.git"), "r", "");
-    fs::write(dir.join("kept"), "kept\n").expect("write");
-    small.fill(1 << 20);
-    let big = fill(&dir.join("big"), FILL);
-    let pid = status(host, text(&dir))["daemon"]["pid"].to_string();
-    let mut kill = host.command("kill");
-    kill.args(["-9", &pid]);
-    host.run(kill).expect_code(0);
-    wait_until("the daemon is dead", || fs::metadata(&dir).is_err());
-    let ran = host.toft("recover").expect_code(1);
-    assert!(ran.stderr.contains("No space left"), "{}", ran.stderr);
-    small.free();
-    host.toft("recover").expect_code(0);
-    assert_eq!(history(&repo, "main").len(), 2);
-    let len = host.git(&repo, &["cat-file", "-s", "main:big"]);
-    assert!(len.parse::<usize>().expect("a size") >= big, "{len}");
-    assert_sound(&repo);
+    for end in ["kill -9 $0", "kill -TERM $0", "umount $1"] {
+        let Some(small) = Small::new(test, "tmpfs", "state") else { return };
+        let server = Server::start(Kind::File);
+        let repo = server.seeded("r.git");
+        let host = &small.host;
+        let dir = mount(host, &server.url("r.git"), "r", "");
+        fs::write(dir.join("kept"), "kept\n").expect("write");
+        small.fill(1 << 20);
+        let big = fill(&dir.join("big"), FILL);
+        let pid = status(host, text(&dir))["daemon"]["pid"].to_string();
+        let mut command = host.command("sh");
+        command.args(["-c", end, &pid, text(&dir)]);
+        host.run(command).expect_code(0);
+        wait_until("the daemon is gone", || host.processes().is_empty());
+        assert_eq!(history(&repo, "main").len(), 1, "{end}");
+        let ran = host.toft("recover").expect_code(1);
+        assert!(ran.stderr.contains("No space left"), "{end}: {}", ran.stderr);
+        small.free();
+        host.toft("recover").expect_code(0);
+        assert_eq!(history(&repo, "main").len(), 2, "{end}");
+        let len = host.git(&repo, &["cat-file", "-s", "main:big"]);
+        assert!(len.parse::<usize>().expect("a size") >= big, "{end}: {len}");
+        assert_sound(&repo);
+    }
 }
 
 #[test]
