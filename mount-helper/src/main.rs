@@ -2,7 +2,7 @@
 //!
 //! Installed as `mount.toft`, `mount.fuse.toft`, `umount.toft` and `umount.fuse.toft` (links to
 //! one binary; the name decides). It runs as root at boot, so it does little and can be read in
-//! ten minutes: check the words ([`request`], [`options`], both pure), check the folder, drop what
+//! ten minutes: check the words ([`request`], [`mount_words`], both pure), check the folder, drop what
 //! was inherited (descriptors, environment, working directory, and root where `setuid=` says so),
 //! then run `toft`. It links nothing of toft's; what was asked goes to `toft mount --from-helper`
 //! as one JSON object on stdin, never on a command line:
@@ -13,9 +13,8 @@
 //! ```
 //!
 //! `dir` has no symbolic link in it; `dir_dev` and `dir_ino` say which folder was checked, so that
-//! toft can refuse one that was swapped meanwhile. Keys of `options`: see [`options::KNOWN`].
+//! toft can refuse one that was swapped meanwhile. Keys of `options`: see [`mount_words::KNOWN`].
 
-mod options;
 mod request;
 mod run;
 mod sys;

@@ -1,4 +1,7 @@
-//! The words that may follow `-o`, in one table. Pure.
+//! The words that may follow `-o`, in one table, for the helper and for `toft mount -o`. Pure.
+//!
+//! A library of its own, so that there is one table: `toft` links this file, the helper links
+//! nothing of toft's.
 
 use std::collections::BTreeMap;
 
@@ -37,20 +40,22 @@ pub const KNOWN: &[(&str, Kind)] = &[
     ("allow_other", Kind::Flag),
     ("allow_root", Kind::Flag),
     ("default_permissions", Kind::Flag),
-    ("dev", Kind::Clears("nodev")),
+    ("atime", Kind::Clears("noatime")),
+    ("dev", Kind::Flag),
     ("exec", Kind::Clears("noexec")),
     ("gid", Kind::Number(0)),
-    ("nodev", Kind::Flag),
+    ("noatime", Kind::Flag),
+    // how toft mounts unless the opposite is asked for
+    ("nodev", Kind::Clears("dev")),
     ("noexec", Kind::Flag),
-    ("nosuid", Kind::Flag),
+    ("nosuid", Kind::Clears("suid")),
     ("ro", Kind::Flag),
     ("rw", Kind::Clears("ro")),
-    ("suid", Kind::Clears("nosuid")),
+    ("suid", Kind::Flag),
     ("uid", Kind::Number(0)),
     // for mount(8), fstab and systemd
     ("_netdev", Kind::Ignored),
     ("async", Kind::Ignored),
-    ("atime", Kind::Ignored),
     ("auto", Kind::Ignored),
     ("comment", Kind::Ignored),
     ("defaults", Kind::Ignored),
@@ -59,7 +64,6 @@ pub const KNOWN: &[(&str, Kind)] = &[
     ("helper", Kind::Ignored),
     ("lazytime", Kind::Ignored),
     ("loud", Kind::Ignored),
-    ("noatime", Kind::Ignored),
     ("noauto", Kind::Ignored),
     ("nodiratime", Kind::Ignored),
     ("nofail", Kind::Ignored),
@@ -73,7 +77,6 @@ pub const KNOWN: &[(&str, Kind)] = &[
     ("owner", Kind::Ignored),
     ("relatime", Kind::Ignored),
     ("silent", Kind::Ignored),
-    ("strictatime", Kind::Ignored),
     ("uhelper", Kind::Ignored),
     ("user", Kind::Ignored),
     ("users", Kind::Ignored),
@@ -81,6 +84,7 @@ pub const KNOWN: &[(&str, Kind)] = &[
     ("dirsync", Kind::Refused("fsync the folder instead")),
     ("password", Kind::Refused("write it to a file and give credential=file:PATH")),
     ("remount", Kind::Refused("unmount and mount again")),
+    ("strictatime", Kind::Refused("no times of reads are kept")),
     ("sync", Kind::Refused("open with O_SYNC or call fsync instead")),
     ("token", Kind::Refused("write it to a file and give credential=file:PATH")),
 ];

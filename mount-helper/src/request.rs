@@ -1,6 +1,6 @@
 //! What mount(8) or umount(8) asked for: the words of the command line, checked. Pure.
 
-use super::options::{self, Options};
+use mount_words::{self as options, Options};
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,9 @@
 //! Carries a request out: the folder, the environment, `toft`, and its exit code in mount(8)'s.
 
 use super::exit;
-use super::options::Value;
 use super::request::{Mount, Unmount};
 use super::{Failure, sys, wire};
+use mount_words::Value;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::fd::AsRawFd;

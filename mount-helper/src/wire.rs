@@ -1,7 +1,7 @@
 //! What `toft mount --from-helper` reads on stdin. Pure.
 
-use super::options::{Options, Value};
 use super::request::Mount;
+use mount_words::{Options, Value};
 use std::fmt::Write as _;
 
 /// The request as one JSON object (the form is in the crate's documentation).
@@ -56,7 +56,7 @@ mod tests {
     fn a_request_is_one_json_object_and_setuid_stays_here() {
         let mut request = Mount { source: "a \"b\"\\c\u{1}".to_owned(), ..Mount::default() };
         let words = "branch=main,depth=1,ro,setuid=build";
-        super::super::options::parse(words, false, &mut request.options).expect("good words");
+        mount_words::parse(words, false, &mut request.options).expect("good words");
         assert_eq!(
             json(&request, "/srv/x y", 7, 8),
             "{\"schema\":\"toft.mount-request/1\",\"source\":\"a \\\"b\\\"\\\\c\\u0001\",\

@@ -4,7 +4,8 @@ use super::args::Global;
 use super::flush_output;
 use super::target::Target;
 use crate::daemon::control::{Client, ClientError, FlushRequest, Reply, Request, UmountRequest};
-use crate::daemon::{Engine, Failure, Host, Kind, clear_dead, restore};
+use crate::daemon::presence::{daemon_is_gone, has_dead_mount};
+use crate::daemon::{Engine, Failure, FlushReport, Host, Kind, Then, restore};
 use crate::registry::WorkspaceRecord;
 use crate::sys::Cancel;
 use std::process::ExitCode;
@@ -51,17 +52,26 @@ pub fn workspace(
 }
 
 /// The workspace itself answers; after a flush it is noted what is left in it.
+///
+/// A dead mount stays where it is: a program that goes on writing there gets errors, and would write
+/// into the bare folder below if it went.
 fn without_daemon(
     host: &Host,
     record: &WorkspaceRecord,
     request: &Request,
 ) -> Result<Reply, Failure> {
-    clear_dead(host, &record.id)?;
+    let dead = has_dead_mount(host, record)?;
     if let Request::Flush(_) = request {
         restore(host, &record.id, false)?;
     }
     let engine = Engine::open(host, &record.id)?;
     Ok(match request {
+        Request::Flush(flush) if dead => {
+            let mut report = FlushReport::new(engine.id(), engine.dir());
+            engine.flush(flush, Then::Leave, &mut report);
+            report.problems.push(daemon_is_gone(record));
+            Reply::Flush(Box::new(report))
+        }
         Request::Flush(flush) => {
             let request = UmountRequest { flush: flush.clone(), keep: true, discard: false };
             let mut report = engine.recover(&request);

@@ -14,7 +14,7 @@ pub fn show(report: &FlushReport, global: &Global) -> ExitCode {
         if !global.quiet {
             lines(report).iter().for_each(|text| output::line(text));
         }
-        report.failure.iter().for_each(report::talk);
+        report.problems.iter().chain(&report.failure).for_each(report::talk);
     }
     code(report)
 }

@@ -3,28 +3,23 @@
 
 use super::args::Global;
 use super::ask;
+use super::launch::start;
 use super::mountpoint::{self, Surroundings};
 use super::options::Options;
-use crate::daemon::control::{Request, UmountRequest};
 use crate::daemon::create::{Source, Wish, create};
 use crate::daemon::mountinfo::{self, Mount};
 use crate::daemon::presence::Presence;
 use crate::daemon::serve::{ServeRequest, serve};
-use crate::daemon::spawn::{self, Ready};
-use crate::daemon::{Failure, FlushReport, Host, Kind, clear_dead, fuse_access, restore};
-use crate::registry::{FlushPolicy, WorkspaceRecord};
+use crate::daemon::spawn::Ready;
+use crate::daemon::{
+    Access, Failure, FlushReport, Host, Kind, MountFlags, clear_dead, fuse_access, restore,
+};
+use crate::registry::WorkspaceRecord;
 use crate::types::WorkspaceId;
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::time::Duration;
-
-/// How long the daemon may take to open the workspace and to mount it.
-const READY: Duration = Duration::from_secs(120);
-/// How long the first look through the kernel may take.
-const LOOK: Duration = Duration::from_secs(20);
 
 /// What was asked for.
 pub struct Plan {
@@ -77,6 +72,8 @@ impl Plan {
         show: impl Fn(&Mounted),
     ) -> Result<Option<FlushReport>, Failure> {
         fuse_access::check()?;
+        let root = rustix::process::geteuid().is_root();
+        let (access, flags) = (self.options.access()?, self.options.mount_flags(root)?);
         let mut directories = global.directories();
         directories = directories.or(self.options.directories());
         let host = Host::open(directories)?;
@@ -88,7 +85,7 @@ impl Plan {
             return Ok(None);
         }
         let chosen = self.choose(&host, &dir, source.as_ref(), global)?;
-        let request = self.serve_request(&host, &chosen.record);
+        let request = self.serve_request(&host, &chosen.record, access, flags);
         if foreground {
             let ready = |ready: &Ready| {
                 let Ready::Mounted { pid } = ready else { return Ok(()) };
@@ -247,7 +244,7 @@ impl Plan {
         restore(host, &record.id, is_interactive(global))?;
         let missing = check_dir(host, dir, None)?;
         make_dir(dir, missing)?;
-        let flush_on = self.flush_policy()?;
+        let flush_on = self.options.flush_on;
         let record = host.registry.update(&record.id, |record| {
             record.made_dir = missing || (record.made_dir && record.dir == dir);
             record.dir = dir.to_owned();
@@ -277,7 +274,7 @@ impl Plan {
             depth: self.options.depth,
             credential: self.options.credential.clone(),
             offline: self.options.offline,
-            flush_on: self.flush_policy()?.unwrap_or_default(),
+            flush_on: self.options.flush_on.unwrap_or_default(),
             uid: self.options.uid.unwrap_or(rustix::process::geteuid().as_raw()),
             gid: self.options.gid.unwrap_or(rustix::process::getegid().as_raw()),
             dir: dir.to_owned(),
@@ -289,18 +286,20 @@ impl Plan {
         Ok(record)
     }
 
-    fn flush_policy(&self) -> Result<Option<FlushPolicy>, Failure> {
-        let policy = self.options.flush_on.as_deref().map(str::parse::<FlushPolicy>).transpose();
-        policy.map_err(|why| Failure::new(Kind::Usage, format!("--flush-on: {why}")))
-    }
-
-    fn serve_request(&self, host: &Host, record: &WorkspaceRecord) -> ServeRequest {
+    fn serve_request(
+        &self,
+        host: &Host,
+        record: &WorkspaceRecord,
+        access: Access,
+        flags: MountFlags,
+    ) -> ServeRequest {
         ServeRequest {
             state: host.directories.state.clone(),
             cache: host.directories.cache.clone(),
             runtime: host.directories.runtime.clone(),
             workspace: record.id.clone(),
-            allow_other: self.options.allow_other || self.options.allow_root,
+            access,
+            flags,
         }
     }
 }
@@ -388,57 +387,4 @@ fn held(record: &WorkspaceRecord, pid: u32) -> Failure {
     Failure::new(Kind::Held, what)
         .cause(format!("process {pid} serves it at {}", record.dir.display()))
         .fix(format!("toft umount {}", record.id))
-}
-
-/// Starts the daemon; returns when the mount answers through the kernel.
-fn start(host: &Host, request: &ServeRequest, record: &WorkspaceRecord) -> Result<u32, Failure> {
-    let json = serde_json::to_vec(request)
-        .map_err(|error| Failure::new(Kind::System, "cannot start the daemon").cause(error))?;
-    let log = host.registry.paths(&record.id).log();
-    match spawn::start(&["daemon", "--workspace", record.id.as_str()], &json, &log, READY)? {
-        Ready::Mounted { pid } => match look(&record.dir) {
-            Ok(()) => Ok(pid),
-            Err(failure) => {
-                take_away(host, record);
-                Err(failure)
-            }
-        },
-        Ready::Failed(failure) => Err(failure),
-    }
-}
-
-/// Ends a mount that does not answer. Its workspace stays, with all that is in it.
-fn take_away(host: &Host, record: &WorkspaceRecord) {
-    let request = UmountRequest { keep: true, ..UmountRequest::default() };
-    let ended = ask::client(host, record).and_then(|client| {
-        client
-            .map(|c| c.call(&Request::Umount(request), Some(LOOK)))
-            .transpose()
-            .map_err(Failure::from)
-    });
-    if let Err(failure) = ended {
-        tracing::warn!(%failure, "the mount that does not answer is still there");
-    }
-}
-
-/// One stat through the kernel: the root of the mount has inode 1.
-fn look(dir: &Path) -> Result<(), Failure> {
-    let (sender, seen) = mpsc::channel();
-    let path = dir.to_owned();
-    // On a thread of its own: a mount that does not answer would keep us for ever.
-    let look = move || {
-        let _ = sender.send(std::fs::metadata(&path));
-    };
-    std::thread::Builder::new().spawn(look).map_err(Failure::io("cannot start a thread"))?;
-    let what = || format!("{} does not answer through the kernel", dir.display());
-    match seen.recv_timeout(LOOK) {
-        Ok(Ok(meta)) if meta.ino() == 1 => Ok(()),
-        Ok(Ok(_)) => {
-            let fix = "the daemon may run in another mount namespace; toft umount it there";
-            Err(Failure::new(Kind::System, format!("{} does not show the mount", dir.display()))
-                .fix(fix))
-        }
-        Ok(Err(error)) => Err(Failure::io(what())(error)),
-        Err(_) => Err(Failure::new(Kind::Deadline, what()).fix("toft status, then toft recover")),
-    }
 }

@@ -1,11 +1,10 @@
 //! Options of mount(8): `-o a,b=c` on our own command line, a JSON object from the mount helper.
 //! Pure.
 
-use crate::daemon::{Failure, Kind};
-use crate::registry::DirectoryOverrides;
+use crate::daemon::{Access, Failure, Kind, MountFlags};
+use crate::registry::{DirectoryOverrides, FlushPolicy};
 use serde::Deserialize;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 /// What was asked for; the fields are the helper's JSON keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -16,7 +15,7 @@ pub struct Options {
     pub new_branch: Option<String>,
     pub at: Option<String>,
     pub workspace: Option<String>,
-    pub flush_on: Option<String>,
+    pub flush_on: Option<FlushPolicy>,
     pub depth: Option<u32>,
     pub credential: Option<String>,
     pub offline: bool,
@@ -26,9 +25,10 @@ pub struct Options {
     pub default_permissions: bool,
     pub uid: Option<u32>,
     pub gid: Option<u32>,
-    pub nodev: bool,
-    pub nosuid: bool,
+    pub dev: bool,
+    pub suid: bool,
     pub noexec: bool,
+    pub noatime: bool,
     pub state_dir: Option<PathBuf>,
     pub cache_dir: Option<PathBuf>,
     pub runtime_dir: Option<PathBuf>,
@@ -55,114 +55,54 @@ pub struct HelperRequest {
 /// The version of [`HelperRequest`] that we read.
 const HELPER_SCHEMA: &str = "toft.mount-request/1";
 
-/// Words that mount(8), fstab and FUSE use and that ask nothing of us.
-const IGNORED: &[&str] = &[
-    "_netdev",
-    "async",
-    "atime",
-    "auto",
-    "comment",
-    "defaults",
-    "diratime",
-    "group",
-    "lazytime",
-    "loud",
-    "noatime",
-    "noauto",
-    "nodiratime",
-    "nofail",
-    "nogroup",
-    "nolazytime",
-    "noowner",
-    "norelatime",
-    "nostrictatime",
-    "nouser",
-    "nousers",
-    "owner",
-    "relatime",
-    "silent",
-    "strictatime",
-    "user",
-    "users",
-];
-/// Words that mean something.
-const KNOWN: &[&str] = &[
-    "allow_other",
-    "allow_root",
-    "at",
-    "branch",
-    "cache_dir",
-    "credential",
-    "default_permissions",
-    "depth",
-    "dev",
-    "exec",
-    "flush_on",
-    "gid",
-    "new_branch",
-    "nodev",
-    "noexec",
-    "nosuid",
-    "offline",
-    "ro",
-    "runtime_dir",
-    "rw",
-    "state_dir",
-    "suid",
-    "uid",
-    "workspace",
-];
-
 impl Options {
-    /// Reads lists of options; later words win.
+    /// Reads lists of options; later words win. The table of words is the mount helper's.
     pub fn parse<'a>(lists: impl IntoIterator<Item = &'a str>) -> Result<Self, Failure> {
-        let mut options = Self::default();
-        let words = lists.into_iter().flat_map(|list| list.split(','));
-        for word in words.filter(|word| !word.is_empty()) {
-            let (key, value) = match word.split_once('=') {
-                Some((key, value)) => (key, Some(value)),
-                None => (word, None),
-            };
-            // As for mount(8)'s helper, `-` and `_` are the same.
-            options.apply(&key.replace('-', "_"), key, value)?;
+        let mut words = mount_words::Options::new();
+        for list in lists {
+            mount_words::parse(list, false, &mut words)
+                .map_err(|why| Failure::new(Kind::Usage, why).fix("see toft mount --help"))?;
         }
-        Ok(options)
+        if words.contains_key("setuid") {
+            let what = "the option setuid= is for mount(8) and fstab";
+            return Err(Failure::new(Kind::Usage, what).fix("run toft as that user"));
+        }
+        let json: serde_json::Map<_, _> =
+            words.into_iter().map(|(key, value)| (key.to_owned(), json(value))).collect();
+        serde_json::from_value(json.into())
+            .map_err(|error| Failure::new(Kind::Usage, "the options make no sense").cause(error))
     }
 
-    fn apply(&mut self, key: &str, written: &str, value: Option<&str>) -> Result<(), Failure> {
-        let text = || value.map(str::to_owned).ok_or_else(|| needs_value(written));
-        let path = || text().map(PathBuf::from);
-        match key {
-            "allow_other" => self.allow_other = true,
-            "allow_root" => self.allow_root = true,
-            "at" => self.at = Some(text()?),
-            "branch" => self.branch = Some(text()?),
-            "cache_dir" => self.cache_dir = Some(path()?),
-            "credential" => self.credential = Some(text()?),
-            "default_permissions" => self.default_permissions = true,
-            "depth" => self.depth = Some(number(written, &text()?)?),
-            "dev" => self.nodev = false,
-            "exec" => self.noexec = false,
-            "flush_on" => self.flush_on = Some(text()?),
-            "gid" => self.gid = Some(number(written, &text()?)?),
-            "new_branch" => self.new_branch = Some(text()?),
-            "nodev" => self.nodev = true,
-            "noexec" => self.noexec = true,
-            "nosuid" => self.nosuid = true,
-            "offline" => self.offline = true,
-            "ro" => self.ro = true,
-            "runtime_dir" => self.runtime_dir = Some(path()?),
-            "rw" => self.ro = false,
-            "state_dir" => self.state_dir = Some(path()?),
-            "suid" => self.nosuid = false,
-            "uid" => self.uid = Some(number(written, &text()?)?),
-            "workspace" => self.workspace = Some(text()?),
-            _ if IGNORED.contains(&key)
-                || written.starts_with("x-")
-                || written.starts_with("X-") => {}
-            _ => return Err(unknown(written, key)),
+    /// What the mount gets, where `root`, or somebody else, may have it.
+    pub fn mount_flags(&self, root: bool) -> Result<MountFlags, Failure> {
+        if (self.dev || self.suid) && !root {
+            let what = "only root may mount with the options dev and suid";
+            return Err(Failure::new(Kind::Permission, what).fix("leave them out"));
         }
-        Ok(())
+        let Self { dev, suid, noexec, noatime, .. } = *self;
+        Ok(MountFlags { dev, suid, noexec, noatime })
+    }
+
+    /// Who may look.
+    pub fn access(&self) -> Result<Access, Failure> {
+        match (self.allow_other, self.allow_root) {
+            (false, false) => Ok(Access::Owner),
+            (true, false) => Ok(Access::All),
+            (false, true) => Ok(Access::RootAndOwner),
+            (true, true) => {
+                let what = "the options allow_other and allow_root exclude each other";
+                Err(Failure::new(Kind::Usage, what))
+            }
+        }
+    }
+}
+
+/// A word as the helper would write it.
+fn json(value: mount_words::Value) -> serde_json::Value {
+    match value {
+        mount_words::Value::Flag => true.into(),
+        mount_words::Value::Number(number) => number.into(),
+        mount_words::Value::Text(text) => text.into(),
     }
 }
 
@@ -191,40 +131,41 @@ impl HelperRequest {
     }
 }
 
-fn number<T: FromStr>(key: &str, text: &str) -> Result<T, Failure> {
-    text.parse().map_err(|_| {
-        Failure::new(Kind::Usage, format!("the mount option {key} needs a number, not '{text}'"))
-    })
+/// Reads a policy that was written behind `key`.
+pub fn flush_policy(key: &str, text: &str) -> Result<FlushPolicy, Failure> {
+    text.parse().map_err(|why| Failure::new(Kind::Usage, format!("{key}: {why}")))
 }
 
-fn needs_value(key: &str) -> Failure {
-    Failure::new(Kind::Usage, format!("the mount option {key} needs a value"))
-        .fix(format!("write {key}=..."))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mount_words::Kind as Word;
 
-fn unknown(written: &str, key: &str) -> Failure {
-    let failure = Failure::new(Kind::Usage, format!("unknown mount option '{written}'"));
-    let nearest = KNOWN.iter().map(|known| (distance(key, known), known)).min();
-    match nearest {
-        Some((steps, known)) if steps <= known.len() / 2 => {
-            failure.fix(format!("did you mean {known}?"))
-        }
-        _ => failure.fix("see toft mount --help"),
-    }
-}
-
-/// Letters to insert, delete or replace (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+    #[test]
+    fn every_word_of_the_helpers_table_is_understood_here() {
+        for (key, word) in mount_words::KNOWN.iter().filter(|(key, _)| *key != "setuid") {
+            let parsed = match word {
+                Word::Refused(_) => continue,
+                Word::Number(_) => Options::parse([&*format!("{key}=7")]),
+                Word::Flag | Word::Clears(_) | Word::Ignored => Options::parse([*key]),
+                Word::Text(check) => {
+                    let texts = ["x", "/x", "file:/x", "close", "w-x"];
+                    let text = texts.iter().find(|text| check(text).is_ok()).expect("a good one");
+                    Options::parse([&*format!("{key}={text}")])
+                }
+            };
+            assert!(parsed.is_ok(), "{key}: {parsed:?}");
         }
     }
-    row[b.len()]
+
+    #[test]
+    fn the_helper_takes_the_policies_that_a_record_takes() {
+        for text in ["umount", "close", "manual", "idle=1", "interval=4294967295", "idle=0"]
+            .iter()
+            .chain(&["never", "idle", "idle=", "idle=-1", "interval=4294967296", "Close", ""])
+        {
+            let words = Options::parse([&*format!("flush_on={text}")]);
+            assert_eq!(words.is_ok(), text.parse::<FlushPolicy>().is_ok(), "{text}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //! a kind and, where there is one, a way out.
 
 use super::control::ClientError;
-use super::failure::{Failure, Kind, kind_of_io};
+use super::failure::{Failure, Kind};
 use crate::base::BaseError;
 use crate::commit::{CommitError, Guard, Refusal};
 use crate::dotgit::DotgitError;
@@ -59,7 +59,7 @@ impl From<GitError> for Failure {
             }
             GitError::Timeout { .. } => Failure::new(Kind::Deadline, text),
             GitError::Process { .. } => Failure::new(Kind::System, text),
-            GitError::Io { source, .. } => Failure::new(kind_of_io(&source), text),
+            GitError::Io { source, .. } => Failure::system(text, &source),
         }
     }
 }
@@ -68,7 +68,7 @@ impl From<RegistryError> for Failure {
     fn from(error: RegistryError) -> Self {
         let text = error.to_string();
         match error {
-            RegistryError::Io { source, .. } => Failure::new(kind_of_io(&source), text),
+            RegistryError::Io { source, .. } => Failure::system(text, &source),
             RegistryError::Corrupt { .. } => Failure::new(Kind::Corrupt, text)
                 .fix("its files are untouched; toft rm --discard removes them"),
             RegistryError::NoSuchWorkspace(_) => {
@@ -118,7 +118,7 @@ impl From<StoreError> for Failure {
             | StoreError::NoDefaultBranch { .. }
             | StoreError::NoSuchCommit(_) => Failure::new(Kind::NoSuchRef, text),
             StoreError::HashChanged { .. } => Failure::new(Kind::Corrupt, text),
-            StoreError::Io { source, .. } => Failure::new(kind_of_io(&source), text),
+            StoreError::Io { source, .. } => Failure::system(text, &source),
             StoreError::Git(error) => error.into(),
         }
     }
@@ -128,7 +128,7 @@ impl From<SyncError> for Failure {
     fn from(error: SyncError) -> Self {
         let text = error.to_string();
         match error {
-            SyncError::Io { source, .. } => Failure::new(kind_of_io(&source), text),
+            SyncError::Io { source, .. } => Failure::system(text, &source),
             SyncError::Format { .. } => Failure::new(Kind::System, text).fix("use the newer toft"),
             SyncError::Busy { .. } => Failure::new(Kind::Deadline, text),
             SyncError::Git(error) => error.into(),
@@ -138,7 +138,11 @@ impl From<SyncError> for Failure {
 
 impl From<OverlayError> for Failure {
     fn from(error: OverlayError) -> Self {
-        Failure::new(Kind::System, "the workspace cannot be read or written").cause(error)
+        let what = "the workspace cannot be read or written";
+        match error.io() {
+            Some(source) => Failure::system(format!("{what}: {error}"), source),
+            None => Failure::new(Kind::System, what).cause(error),
+        }
     }
 }
 
@@ -158,7 +162,7 @@ impl From<CommitError> for Failure {
                 "no commit: the base cannot be read, and what cannot be read is not deleted",
             )
             .cause(format!("{text}: {source}")),
-            CommitError::Body { source, .. } => Failure::new(kind_of_io(&source), text),
+            CommitError::Body { source, .. } => Failure::system(text, &source),
             CommitError::Busy { .. } => Failure::new(Kind::InProgress, text),
             CommitError::Git(error) => error.into(),
         }
@@ -186,7 +190,7 @@ impl From<MountError> for Failure {
             }
             _ if error.is_busy() => Failure::new(Kind::Busy, text),
             MountError::Directory { source, .. } | MountError::Refused { source, .. } => {
-                Failure::new(kind_of_io(source), text)
+                Failure::system(text, source)
             }
             MountError::Helper(_) => {
                 Failure::new(Kind::Permission, "fusermount3 refused").cause(text)
@@ -205,7 +209,7 @@ impl From<DotgitError> for Failure {
     fn from(error: DotgitError) -> Self {
         let text = error.to_string();
         match error {
-            DotgitError::Io { source, .. } => Failure::new(kind_of_io(&source), text),
+            DotgitError::Io { source, .. } => Failure::system(text, &source),
             DotgitError::Index { .. } => {
                 Failure::new(Kind::Corrupt, "git's index in the mount cannot be read")
                     .cause(text)

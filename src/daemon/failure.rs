@@ -100,7 +100,24 @@ impl Failure {
     /// For `map_err` on I/O: `what` was tried.
     pub fn io<S: Into<String>>(what: S) -> impl FnOnce(std::io::Error) -> Self {
         let what = what.into();
-        move |error| Self::new(kind_of_io(&error), what).cause(error)
+        move |error| match kind_of_io(&error) {
+            Kind::DiskFull => Self::disk_full(format!("{what}: {error}")),
+            kind => Self::new(kind, what).cause(error),
+        }
+    }
+
+    /// For an error of another room that tells all of it in `text` and has `error` behind it.
+    pub fn system(text: String, error: &std::io::Error) -> Self {
+        match kind_of_io(error) {
+            Kind::DiskFull => Self::disk_full(text),
+            kind => Self::new(kind, text),
+        }
+    }
+
+    fn disk_full(cause: String) -> Self {
+        Self::new(Kind::DiskFull, "there is no room left on the disk of this host")
+            .cause(cause)
+            .fix("free some space there and try again; what was acknowledged is safe where it is")
     }
 }
 

@@ -5,8 +5,8 @@
 //! Must not know: the command line, how things are printed.
 //! Invariants: a workspace is served under its lease; READY is said after the kernel shows the
 //! mount; a flush goes seal (durable) → queue (durable) → push, and each step may be repeated.
-//! A crash leaves: a mount whose daemon is gone (ENOTCONN), which the next toft that meets it takes
-//! away, and a workspace that the next open replays.
+//! A crash leaves: a mount whose daemon is gone (ENOTCONN), which stays in the way until it is
+//! mounted again, unmounted or recovered, and a workspace that the next open replays.
 
 mod background;
 mod classify;
@@ -27,6 +27,7 @@ pub mod serve;
 pub mod signals;
 pub mod spawn;
 
+pub use crate::fuse::{Access, MountFlags};
 pub use engine::{Engine, Then, is_guard};
 pub use failure::{Failure, Kind, kind_of_io};
 pub use host::Host;

@@ -1,6 +1,6 @@
 //! Whether a workspace is alive: what the kernel's mount table and its lease say together.
 
-use super::failure::Failure;
+use super::failure::{Failure, Kind};
 use super::host::Host;
 use super::mountinfo::{self, Mount};
 use super::report::DaemonState;
@@ -49,6 +49,21 @@ pub fn shown_source(record: &WorkspaceRecord) -> String {
         (None, Some(commit)) => format!("{url}#{commit}"),
         (None, None) => url,
     }
+}
+
+/// Whether `record`'s own mount is still there although nobody serves it.
+pub fn has_dead_mount(host: &Host, record: &WorkspaceRecord) -> Result<bool, Failure> {
+    let presence = Presence::of(record, &host.registry, &mountinfo::read()?)?;
+    Ok(presence.holder.is_none() && presence.mount.is_some() && !is_taken_over(host, record)?)
+}
+
+/// What whoever asks such a workspace is told.
+pub fn daemon_is_gone(record: &WorkspaceRecord) -> Failure {
+    let what = "the daemon of this mount is gone; all that was acknowledged is still here";
+    let dir = record.dir.display();
+    Failure::new(Kind::DaemonGone, what)
+        .cause(format!("until the mount is taken away, every access to {dir} fails"))
+        .fix(format!("toft umount {dir}, or mount it again, or toft recover for all"))
 }
 
 /// Takes away the mount of a workspace whose daemon is gone; true when there was one. Under the

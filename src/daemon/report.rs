@@ -149,6 +149,9 @@ pub struct FlushReport {
     /// What went with a workspace that was discarded.
     #[serde(default)]
     pub discarded: Vec<String>,
+    /// What else somebody should know or do.
+    #[serde(default)]
+    pub problems: Vec<Failure>,
     /// Why it did not come all the way; decides the exit code.
     pub failure: Option<Failure>,
 }
@@ -257,6 +260,7 @@ impl FlushReport {
             removed: false,
             kept: Vec::new(),
             discarded: Vec::new(),
+            problems: Vec::new(),
             failure: None,
         }
     }

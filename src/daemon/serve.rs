@@ -10,9 +10,9 @@ use super::lifecycle::{Action, Event, Lifecycle, Why};
 use super::report::{FlushReport, may_leave};
 use super::signals;
 use super::spawn::Ready;
-use crate::fuse::{End, Session};
+use crate::fuse::{Access, End, MountFlags, Session};
 use crate::registry::{Directories, FlushPolicy};
-use crate::sys::Cancel;
+use crate::sys::{Cancel, allow_many_files};
 use crate::types::WorkspaceId;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -35,8 +35,10 @@ pub struct ServeRequest {
     pub runtime: PathBuf,
     /// Which workspace; it must exist and be free.
     pub workspace: WorkspaceId,
-    /// Other users may look, as permissions allow.
-    pub allow_other: bool,
+    /// Who may look, as permissions allow.
+    pub access: Access,
+    /// What else the mount gets.
+    pub flags: MountFlags,
 }
 
 impl ServeRequest {
@@ -64,9 +66,12 @@ pub fn serve(
     request: &ServeRequest,
     ready: impl FnOnce(&Ready) -> Result<(), Failure>,
 ) -> Result<FlushReport, Failure> {
+    if let Err(error) = allow_many_files() {
+        tracing::warn!(%error, "few files can be open at once");
+    }
     let host = Host::at(request.directories())?;
     let engine = Arc::new(Engine::open(&host, &request.workspace)?);
-    let session = Arc::new(engine.mount(request.allow_other)?);
+    let session = Arc::new(engine.mount(request.access, request.flags)?);
     let (messages, inbox) = mpsc::channel();
     let stop = Cancel::new().map_err(Failure::io("cannot wait"))?;
     let started = watch(&host, &engine, &session, &messages, &stop)

@@ -21,6 +21,6 @@ mod session;
 
 pub use errno::errno;
 pub use error::MountError;
-pub use mount::MountOptions;
+pub use mount::{Access, MountFlags, MountOptions};
 pub use notify::Notifier;
 pub use session::{End, Session, unmount};

@@ -2,10 +2,11 @@
 
 use super::MountError;
 use rustix::fs::{AtFlags, StatxFlags};
-use rustix::mount::{MountFlags, UnmountFlags};
+use rustix::mount::{MountFlags as KernelFlags, UnmountFlags};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketFlags, SocketType,
 };
+use serde::{Deserialize, Serialize};
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSliceMut};
@@ -27,15 +28,47 @@ pub struct MountOptions {
     pub source: String,
     /// The kernel refuses writes.
     pub read_only: bool,
-    /// Users other than the one who mounts may look, as permissions allow. Root always allows it;
-    /// for others /etc/fuse.conf decides.
-    pub allow_other: bool,
+    /// Who may look.
+    pub access: Access,
+    /// What else the kernel is told.
+    pub flags: MountFlags,
+}
+
+/// Who may look into a mount, as permissions allow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// Who mounts it; everybody, where that is root.
+    #[default]
+    Owner,
+    /// Who mounts it, and root. For others than root /etc/fuse.conf decides.
+    RootAndOwner,
+    /// Everybody. For others than root /etc/fuse.conf decides.
+    All,
+}
+
+/// Words of mount(8) that the kernel keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountFlags {
+    /// Programs do not run.
+    pub noexec: bool,
+    /// Times of reads are not kept. (None are in any case.)
+    pub noatime: bool,
+    /// Set-user-id bits work; only root may have that.
+    pub suid: bool,
+    /// Device nodes work; only root may have that.
+    pub dev: bool,
 }
 
 impl Default for MountOptions {
     fn default() -> Self {
         // mount(2) takes no empty source.
-        Self { source: SUBTYPE.into(), read_only: false, allow_other: false }
+        Self {
+            source: SUBTYPE.into(),
+            read_only: false,
+            access: Access::default(),
+            flags: MountFlags::default(),
+        }
     }
 }
 
@@ -86,12 +119,22 @@ fn mount_as_root(dir: &Path, options: &MountOptions) -> Result<OwnedFd, MountErr
         device.as_raw_fd(),
     );
     let data = CString::new(data).map_err(|error| at_dir(error.into()))?;
-    let mut flags = MountFlags::NOSUID | MountFlags::NODEV;
-    flags.set(MountFlags::RDONLY, options.read_only);
+    let flags = kernel_flags(options);
     rustix::mount::mount(options.source.as_str(), dir, FS_TYPE, flags, data.as_c_str()).map_err(
         |source| MountError::Refused { what: "mount", dir: dir.to_owned(), source: source.into() },
     )?;
     Ok(device.into())
+}
+
+fn kernel_flags(options: &MountOptions) -> KernelFlags {
+    let MountFlags { noexec, noatime, suid, dev } = options.flags;
+    let mut flags = KernelFlags::empty();
+    flags.set(KernelFlags::RDONLY, options.read_only);
+    flags.set(KernelFlags::NOSUID, !suid);
+    flags.set(KernelFlags::NODEV, !dev);
+    flags.set(KernelFlags::NOEXEC, noexec);
+    flags.set(KernelFlags::NOATIME, noatime);
+    flags
 }
 
 fn mount_by_helper(dir: &Path, options: &MountOptions) -> Result<OwnedFd, MountError> {
@@ -150,11 +193,15 @@ fn said(stderr: &[u8]) -> MountError {
 fn helper_options(options: &MountOptions) -> String {
     let source = options.source.replace('\\', "\\\\").replace(',', "\\,");
     let mut text = format!("fsname={source},subtype={SUBTYPE},default_permissions,nosuid,nodev");
-    if options.read_only {
-        text.push_str(",ro");
-    }
-    if options.allow_other {
-        text.push_str(",allow_other");
+    // The kernel knows no allow_root: there the session looks who asks.
+    let others = options.access != Access::Owner;
+    for (word, wanted) in [
+        (",ro", options.read_only),
+        (",noexec", options.flags.noexec),
+        (",noatime", options.flags.noatime),
+        (",allow_other", others),
+    ] {
+        text.push_str(if wanted { word } else { "" });
     }
     text
 }
@@ -183,7 +230,7 @@ mod tests {
         let options = MountOptions {
             source: "https://host/a,suid\\b#main".into(),
             read_only: true,
-            allow_other: false,
+            ..MountOptions::default()
         };
         let text = helper_options(&options);
         assert!(text.starts_with("fsname=https://host/a\\,suid\\\\b#main,subtype=toft,"), "{text}");

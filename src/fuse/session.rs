@@ -1,7 +1,7 @@
 //! One mount, from mount to unmount.
 
 use super::adapter::Adapter;
-use super::mount::{self, MountOptions};
+use super::mount::{self, Access, MountOptions};
 use super::{MountError, Notifier};
 use crate::workspace::Workspace;
 use fuser::{Config, SessionACL};
@@ -55,7 +55,7 @@ impl Session {
         config.clone_fd = mount::device().is_ok();
         let (stale, told_stale) = mpsc::channel();
         let adapter = Adapter::new(workspace, stale);
-        let session = fuser::Session::from_fd(adapter, device, SessionACL::All, config)
+        let session = fuser::Session::from_fd(adapter, device, acl(options.access), config)
             .map_err(|error| give_up(&dir, error))?;
         let notifier = Notifier(session.notifier());
         notifier.serve(told_stale).map_err(|error| give_up(&dir, error))?;
@@ -114,6 +114,14 @@ impl Session {
             }
         }
         mount::unmount(&self.dir, lazy)
+    }
+}
+
+/// Where only the owner may look, the kernel sees to it.
+fn acl(access: Access) -> SessionACL {
+    match access {
+        Access::RootAndOwner => SessionACL::RootAndOwner,
+        Access::Owner | Access::All => SessionACL::All,
     }
 }
 

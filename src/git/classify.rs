@@ -4,6 +4,7 @@
 //! wins; what matches none stays a `Process` error with the whole message.
 
 use super::GitError;
+use std::io;
 
 /// Longest message that is passed on, in bytes.
 const MESSAGE_MAX: usize = 2000;
@@ -16,6 +17,15 @@ const BOILERPLATE: &[&str] = &[
 ];
 
 type Make = fn(String) -> GitError;
+
+/// How lines end that tell of a disk, where they are git's own: then it is ours.
+const OUR_DISK: &[(&str, io::ErrorKind)] = &[
+    ("no space left on device", io::ErrorKind::StorageFull),
+    ("out of diskspace", io::ErrorKind::StorageFull),
+    ("disk quota exceeded", io::ErrorKind::QuotaExceeded),
+    (": permission denied", io::ErrorKind::PermissionDenied),
+    ("read-only file system", io::ErrorKind::ReadOnlyFilesystem),
+];
 
 /// Texts (in lower case), and what they mean.
 const MEANINGS: &[(&[&str], Make)] = &[
@@ -141,6 +151,9 @@ pub(super) fn error(what: &str, status: &str, stderr: &str) -> GitError {
     let message = message(stderr);
     let lower = message.to_ascii_lowercase();
     let lower = quoted_not_found(&lower);
+    if let Some(kind) = our_disk(&lower) {
+        return GitError::io(format!("git {what}: {message}"))(kind.into());
+    }
     for (texts, make) in MEANINGS {
         if texts.iter().any(|text| lower.contains(text)) {
             return make(message);
@@ -148,6 +161,16 @@ pub(super) fn error(what: &str, status: &str, stderr: &str) -> GitError {
     }
     let message = if message.is_empty() { "no message".to_owned() } else { message };
     GitError::Process { what: what.to_owned(), status: status.to_owned(), message }
+}
+
+/// What is wrong with the disk of this host, if that is what git says; not the server, not ssh.
+fn our_disk(message: &str) -> Option<io::ErrorKind> {
+    let ours =
+        message.lines().filter(|line| !line.starts_with("remote:") && !line.starts_with("ssh:"));
+    let mut kinds = ours.filter_map(|line| {
+        OUR_DISK.iter().find(|(end, _)| line.trim_end_matches('.').ends_with(end))
+    });
+    kinds.next().map(|(_, kind)| *kind)
 }
 
 /// Brings git's `repository 'URL' not found` into the shape that others use.
@@ -232,6 +255,11 @@ mod tests {
             GitError::Refused(_) => "refused",
             GitError::TooOld(_) => "too old",
             GitError::Process { .. } => "process",
+            GitError::Io { source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull => "full",
+                io::ErrorKind::PermissionDenied => "permission",
+                _ => "other",
+            },
             _ => "other",
         }
     }
@@ -278,6 +306,20 @@ mod tests {
                 "error: RPC failed; HTTP 411 curl 22 The requested URL returned error: 411",
                 "unreachable",
             ),
+            (
+                "fatal: write error: No space left on device\nfatal: fetch-pack: invalid index-pack output",
+                "full",
+            ),
+            (
+                "fatal: sha1 file '/x' write error. Out of diskspace\nfatal: fetch-pack: invalid index-pack output",
+                "full",
+            ),
+            (
+                "remote: fatal: write error: No space left on device\nerror: remote unpack failed: index-pack abnormal exit",
+                "process",
+            ),
+            ("fatal: unable to access '/x/config': Permission denied", "permission"),
+            ("ssh: connect to host h port 22: Permission denied", "process"),
             ("fatal: bad object 1234", "process"),
             ("", "process"),
         ] {

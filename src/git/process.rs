@@ -2,7 +2,7 @@ use super::child::{self, End, Finished, Limits};
 use super::credential::{Credential, SignIn};
 use super::redact::Redactor;
 use super::{GitError, Result, classify, url};
-use crate::sys::Cancel;
+use crate::sys::{Cancel, with_usual_limits};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -297,6 +297,7 @@ impl Git {
         for setting in OVERRIDES {
             command.arg("-c").arg(setting);
         }
+        with_usual_limits(&mut command);
         command
     }
 }

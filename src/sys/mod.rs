@@ -19,4 +19,4 @@ pub use clock::{Clock, OsClock};
 pub use disk::{Disk, FsyncCounts, OsDisk, Reason};
 pub use durable::{replace_file, sync_parent};
 pub use private::make_private_dir;
-pub use process::keep_descriptors_from_children;
+pub use process::{allow_many_files, keep_descriptors_from_children, with_usual_limits};

@@ -1,4 +1,31 @@
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// How many files this process might have open before it asked for more.
+static USUAL_FILES: OnceLock<Rlimit> = OnceLock::new();
+
+/// Lets this process have as many files open as the system allows at all: every file that is open
+/// in a mount may be one of its own. Children are to have what it had ([`with_usual_limits`]).
+pub fn allow_many_files() -> io::Result<()> {
+    let usual = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: usual.maximum, ..usual })?;
+    USUAL_FILES.get_or_init(|| usual);
+    Ok(())
+}
+
+/// Gives the child the limits that this process started with: a program may count up to its limit
+/// of files, or use select(2), which cannot have more than 1024.
+#[expect(unsafe_code, reason = "setrlimit between fork and exec")]
+pub fn with_usual_limits(command: &mut Command) {
+    let Some(usual) = USUAL_FILES.get().copied() else { return };
+    // SAFETY: setrlimit(2) alone is called, which is async-signal-safe, with values of our own.
+    unsafe {
+        command.pre_exec(move || Ok(setrlimit(Resource::Nofile, usual)?));
+    }
+}
 
 /// Marks every descriptor but stdin, stdout and stderr as close-on-exec, whoever opened it.
 ///

@@ -125,31 +125,3 @@ fn contents_that_only_look_like_it() {
         assert_eq!(secret_content(&content), None, "{}", content.escape_ascii());
     }
 }
-
-/// By hand, on any tree of sources: what would the guard stop at?
-/// `TOFT_SCAN=DIR cargo test --test commit scan -- --ignored --nocapture`
-#[test]
-#[ignore = "a tool, not a test"]
-fn scan() {
-    let mut dirs: Vec<_> = std::env::var_os("TOFT_SCAN").map(Into::into).into_iter().collect();
-    let mut files = 0;
-    while let Some(dir) = dirs.pop() {
-        for entry in std::fs::read_dir::<std::path::PathBuf>(dir).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_symlink() {
-                continue;
-            }
-            if path.is_dir() {
-                dirs.push(path);
-                continue;
-            }
-            let Ok(content) = std::fs::read(&path) else { continue };
-            files += 1;
-            let name = path.as_os_str().as_encoded_bytes();
-            if let Some(why) = secret_name(name).or(secret_content(&content)) {
-                println!("{why}: {}", path.display());
-            }
-        }
-    }
-    println!("{files} files");
-}

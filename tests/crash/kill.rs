@@ -1,7 +1,6 @@
-use crate::host::{Host, seeded_remote};
 use crate::oracle::{Op, Oracle, Tree, difference, read_tree};
 use crate::workload::{Random, next, perform};
-use std::os::fd::AsRawFd;
+use crate::world::{World, kill, seeded_remote};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -15,28 +14,21 @@ fn seed() -> u64 {
     std::env::var("TOFT_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_261_121)
 }
 
-/// Writes until the daemon dies; returns the oracle without and with the call that was in flight.
+/// Writes until the daemon dies; returns the states that the call in flight may leave.
 ///
-/// Through a descriptor of the mount's root: a `toft flush` that finds the daemon dead takes the
-/// mount away, and the same path would then lead into the bare folder below it.
-fn write_until_killed(
-    host: &Host,
-    mount: &std::fs::File,
-    random: &mut Random,
-    oracle: &mut Oracle,
-) -> Vec<Oracle> {
-    let root = PathBuf::from(format!("/proc/self/fd/{}", mount.as_raw_fd()));
+/// A `toft flush` that finds the daemon dead leaves the mount: nothing goes into the folder below.
+fn write_until_killed(world: &World, random: &mut Random, oracle: &mut Oracle) -> Vec<Oracle> {
     loop {
         let op = next(random, oracle);
         let mut after = oracle.clone();
         after.apply(&op);
-        match perform(&root, &op) {
+        match perform(&world.dir, &op) {
             Ok(()) => *oracle = after,
             Err(error) => {
                 let dead = [libc::ENOTCONN, libc::ECONNABORTED, libc::EIO];
                 let code = error.raw_os_error().unwrap_or(0);
                 let short = error.kind() == std::io::ErrorKind::WriteZero;
-                assert!(short || dead.contains(&code), "{op:?}: {error}\n{}", host.daemon_logs());
+                assert!(short || dead.contains(&code), "{op:?}: {error}\n{}", world.daemon_logs());
                 return states_after(oracle, &op);
             }
         }
@@ -87,37 +79,34 @@ fn mode_as_git(tree: &Tree) -> Vec<(PathBuf, Vec<u8>, bool)> {
 
 #[test]
 fn two_hundred_kills_lose_nothing_that_was_acknowledged() {
-    let host = Host::new();
-    let remote = seeded_remote(&host);
+    let world = World::new();
+    let host = &world.host;
+    let remote = seeded_remote(host);
     let seed = seed();
     println!("TOFT_SEED={seed} TOFT_KILLS={}", kills());
     let mut random = Random::new(seed);
-    host.mount(&remote);
-    let mut oracle = Oracle::of(&read_tree(&host.dir));
+    world.mount(&remote);
+    let mut oracle = Oracle::of(&read_tree(&world.dir));
     let mut calls_in_flight_that_took_effect = 0;
     for round in 0..kills() {
-        let status = host.status();
-        let pid = i32::try_from(status["daemon"]["pid"].as_i64().unwrap()).unwrap();
-        let mount = std::fs::File::open(&host.dir).unwrap();
+        let daemon = world.pid();
         let pause = Duration::from_micros(random.below(40_000));
         let flushing = (random.below(4) == 0).then(|| {
-            let mut flush = host.toft();
-            flush.args(["flush", host.dir.to_str().unwrap()]);
+            let mut flush = world.toft("flush");
             flush.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
         });
         let with_last = std::thread::scope(|scope| {
             scope.spawn(|| {
                 std::thread::sleep(pause);
-                host.kill_daemon(pid);
+                kill(daemon);
             });
-            write_until_killed(&host, &mount, &mut random, &mut oracle)
+            write_until_killed(&world, &mut random, &mut oracle)
         });
-        drop(mount);
         if let Some(mut flush) = flushing {
             flush.wait().unwrap();
         }
-        host.mount(&remote);
-        let seen = read_tree(&host.dir);
+        world.mount(&remote);
+        let seen = read_tree(&world.dir);
         if let Some(state) = with_last.into_iter().find(|state| seen == state.tree()) {
             calls_in_flight_that_took_effect += u64::from(seen != oracle.tree());
             oracle = state;
@@ -127,9 +116,11 @@ fn two_hundred_kills_lose_nothing_that_was_acknowledged() {
         }
     }
     println!("calls in flight that took effect: {calls_in_flight_that_took_effect}");
-    host.ok(&["umount", "--allow", "mass-delete", host.dir.to_str().unwrap()]);
-    let clone = host.root.path().join("clone");
-    host.git(host.root.path(), &["clone", "-q", remote.to_str().unwrap(), "clone"]);
+    let mut umount = world.toft("umount");
+    umount.args(["--allow", "mass-delete"]);
+    host.run(umount).expect_code(0);
+    let clone = host.path("clone");
+    host.git(&host.path(""), &["clone", "-q", remote.to_str().unwrap(), "clone"]);
     assert_eq!(mode_as_git(&read_tree(&clone)), mode_as_git(&oracle.tree()));
     host.git(&remote, &["fsck", "--strict"]);
     let subjects = host.git(&remote, &["log", "--format=%T", "main"]);

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic")]
 
-mod host;
+#[path = "../support/mod.rs"]
+mod support;
+
 mod kill;
 mod oracle;
 mod two_hosts;
 mod workload;
+mod world;

@@ -1,4 +1,5 @@
-use crate::host::{Host, seeded_remote};
+use crate::support::Host;
+use crate::world::{World, seeded_remote};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -7,9 +8,8 @@ fn rounds() -> usize {
     std::env::var("TOFT_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(200)
 }
 
-fn flush(host: &Host) -> Child {
-    let mut command = host.toft();
-    command.args(["flush", host.dir.to_str().unwrap()]);
+fn flush(world: &World) -> Child {
+    let mut command = world.toft("flush");
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -25,28 +25,28 @@ fn additions(host: &Host, remote: &Path) -> BTreeMap<String, usize> {
 
 #[test]
 fn two_hosts_on_one_branch_lose_no_commit_and_double_none() {
-    let (left, right) = (Host::new(), Host::new());
-    let remote = seeded_remote(&left);
+    let (left, right) = (World::new(), World::new());
+    let remote = seeded_remote(&left.host);
     left.mount(&remote);
     right.mount(&remote);
     for round in 0..rounds() {
         std::fs::write(left.dir.join(format!("left-round-{round}")), format!("{round}\n")).unwrap();
         std::fs::write(right.dir.join(format!("right-round-{round}")), format!("{round}\n"))
             .unwrap();
-        for (host, child) in [(&left, flush(&left)), (&right, flush(&right))] {
+        for (world, child) in [(&left, flush(&left)), (&right, flush(&right))] {
             let output = child.wait_with_output().unwrap();
-            assert!(output.status.success(), "round {round}: {output:?}\n{}", host.daemon_logs());
+            assert!(output.status.success(), "round {round}: {output:?}\n{}", world.daemon_logs());
         }
     }
-    let count = additions(&left, &remote);
+    let count = additions(&left.host, &remote);
     for round in 0..rounds() {
         for side in ["left", "right"] {
             let path = format!("{side}-round-{round}");
             assert_eq!(count.get(&path), Some(&1), "{path}");
         }
     }
-    let tip = left.git(&remote, &["ls-tree", "--name-only", "main"]);
+    let tip = left.host.git(&remote, &["ls-tree", "--name-only", "main"]);
     assert_eq!(tip.lines().filter(|name| name.contains("-round-")).count(), 2 * rounds());
-    assert_eq!(left.git(&remote, &["for-each-ref", "refs/heads/toft"]), "", "no side branch");
-    left.git(&remote, &["fsck", "--strict"]);
+    assert_eq!(left.host.git(&remote, &["for-each-ref", "refs/heads/toft"]), "", "no side branch");
+    left.host.git(&remote, &["fsck", "--strict"]);
 }

@@ -6,12 +6,20 @@
 mod support;
 
 mod bad_input;
+mod codes;
 mod damage;
+mod dead;
+mod disk_full;
+mod forbidden;
 mod hard;
 mod kernel;
+mod limits;
 mod mount8;
+mod mount_options;
+mod policies;
 mod power;
 mod race;
+mod refusals;
 mod resume;
 mod round_trip;
 mod secrets;

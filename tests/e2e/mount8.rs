@@ -102,6 +102,57 @@ fn a_line_of_fstab_is_mounted_with_the_words_of_the_system() {
 }
 
 #[test]
+fn mount_a_mounts_each_line_once_and_umount_takes_it_away() {
+    if !possible("mount_a_mounts_each_line_once_and_umount_takes_it_away") {
+        return;
+    }
+    let server = Server::start(Kind::Http);
+    let repo = server.seeded("r.git");
+    let installed = Installed::new();
+    let (first, second) = (installed.host.folder("first"), installed.host.folder("second"));
+    let fstab = installed.fstab(&format!(
+        "{url} {} toft nofail,_netdev,branch=main 0 0\n{url} {} fuse.toft ro,nofail,_netdev 0 0",
+        text(&first),
+        text(&second),
+        url = server.url("r.git"),
+    ));
+    let script = "count() { grep -cF \" $1 \" /proc/self/mountinfo; }
+         mount -a -T \"$1\" && mount -a -T \"$1\" || exit
+         count \"$2\"; count \"$3\"
+         echo work >\"$2/work\" && ! echo no >\"$3/no\" && umount \"$2\" && umount \"$3\" || exit
+         count \"$2\"; count \"$3\"; true";
+    let ran = installed.run(script, &[text(&fstab), text(&first), text(&second)]).expect_code(0);
+    assert_eq!(ran.text().lines().collect::<Vec<_>>(), ["1", "1", "0", "0"], "{}", ran.stderr);
+    assert!(ran.stderr.contains("Read-only file system"), "{}", ran.stderr);
+    assert_eq!(history(&repo, "main").len(), 2, "umount(8) waits for our helper");
+    assert_sound(&repo);
+}
+
+#[test]
+fn words_behind_mount_o_are_added_to_those_of_fstab() {
+    if !possible("words_behind_mount_o_are_added_to_those_of_fstab") {
+        return;
+    }
+    let server = Server::start(Kind::File);
+    server.seeded("r.git");
+    let installed = Installed::new();
+    let dir = installed.host.folder("m");
+    let line = format!("{} {} toft nofail,_netdev,noauto 0 0", server.url("r.git"), text(&dir));
+    let fstab = installed.fstab(&line);
+    let script = "mount -T \"$1\" \"$2\" -o ro,noexec,noatime || exit
+         findmnt -n -o OPTIONS \"$2\" && \"$2/run\"; code=$?
+         umount \"$2\" || exit
+         mount -T \"$1\" \"$2\" && \"$2/run\" && umount \"$2\" || exit
+         exit $code";
+    let ran = installed.run(script, &[text(&fstab), text(&dir)]).expect_code(126);
+    let said = ran.text();
+    for word in ["ro,", "noexec", "noatime", "nosuid", "nodev"] {
+        assert!(said.lines().next().expect("options").contains(word), "{word}: {said}");
+    }
+    assert_eq!(said.lines().last(), Some("hi"), "without the words it runs: {said}");
+}
+
+#[test]
 fn a_remote_that_is_away_does_not_stop_mount_a_where_nofail_stands() {
     if !possible("a_remote_that_is_away_does_not_stop_mount_a_where_nofail_stands") {
         return;

@@ -1,126 +1,138 @@
 //! The remote is away, slow, or says no: writes do not wait, nothing is lost, codes tell.
 
 use super::support::proxy::{Mode, Proxy};
-use super::support::{self, Host, Kind, Server, wait_until};
+use super::support::{self, Host, Kind, Ran, Server, wait_until};
 use super::work::{assert_sound, history, mount, status, text, try_mount, umount};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
+
+/// A mount whose remote is reached through a proxy with faults.
+struct World {
+    server: Server,
+    repo: PathBuf,
+    proxy: Proxy,
+    host: Host,
+    dir: PathBuf,
+}
+
+/// None where nothing can be mounted.
+fn mounted(test: &str) -> Option<World> {
+    if !support::can_mount(test) {
+        return None;
+    }
+    let server = Server::start(Kind::Http);
+    let repo = server.seeded("r.git");
+    let proxy = Proxy::start(server.port());
+    let host = Host::new();
+    let dir = mount(&host, &server.url_at("r.git", proxy.port()), "r", "");
+    Some(World { server, repo, proxy, host, dir })
+}
+
+impl World {
+    fn write(&self) {
+        fs::write(self.dir.join("work"), "work\n").expect("write");
+    }
+
+    fn toft(&self, verb: &str) -> Ran {
+        self.host.toft_with(&[verb, text(&self.dir)])
+    }
+
+    fn commits(&self) -> usize {
+        history(&self.repo, "main").len()
+    }
+
+    /// The remote is there again, and gets what was left for it.
+    fn recover(&self) {
+        assert!(support::mounts::below(&self.host.path("work")).is_empty());
+        assert_eq!(self.commits(), 1);
+        self.proxy.set(Mode::Forward);
+        self.host.toft("recover").expect_code(0);
+        assert_eq!(self.commits(), 2);
+        assert_sound(&self.repo);
+    }
+
+    fn leave(&self, commits: usize) {
+        umount(&self.host, &self.dir, "").expect_code(0);
+        assert_eq!(self.commits(), commits);
+        assert_sound(&self.repo);
+    }
+}
 
 #[test]
 fn a_remote_that_is_away_at_umount_gets_the_commit_later() {
-    if !support::can_mount("a_remote_that_is_away_at_umount_gets_the_commit_later") {
-        return;
-    }
     for mode in [Mode::Refuse, Mode::Reset] {
-        let server = Server::start(Kind::Http);
-        let repo = server.seeded("r.git");
-        let proxy = Proxy::start(server.port());
-        let host = Host::new();
-        let dir = mount(&host, &server.url_at("r.git", proxy.port()), "r", "");
-        fs::write(dir.join("work"), "work\n").expect("write");
-        proxy.set(mode);
-        umount(&host, &dir, "").expect_code(76);
-        assert!(support::mounts::below(&host.path("work")).is_empty());
-        assert_eq!(history(&repo, "main").len(), 1);
-        proxy.set(Mode::Forward);
-        host.toft("recover").expect_code(0);
-        wait_until("the remote has it", || history(&repo, "main").len() == 2);
-        assert_sound(&repo);
+        let test = "a_remote_that_is_away_at_umount_gets_the_commit_later";
+        let Some(world) = mounted(test) else { return };
+        world.write();
+        world.proxy.set(mode);
+        umount(&world.host, &world.dir, "").expect_code(76);
+        world.recover();
     }
 }
 
 #[test]
 fn a_push_that_breaks_off_anywhere_is_delivered_once() {
-    if !support::can_mount("a_push_that_breaks_off_anywhere_is_delivered_once") {
-        return;
-    }
-    let server = Server::start(Kind::Http);
-    let repo = server.seeded("r.git");
-    let proxy = Proxy::start(server.port());
-    let host = Host::new();
-    let dir = mount(&host, &server.url_at("r.git", proxy.port()), "r", "--flush-on manual");
+    let test = "a_push_that_breaks_off_anywhere_is_delivered_once";
+    let Some(world) = mounted(test) else { return };
     for (number, bytes) in [0_u64, 1, 50, 150, 250, 400, 600].into_iter().enumerate() {
-        fs::write(dir.join("count"), number.to_string()).expect("write");
-        proxy.set(Mode::ResetAfter(bytes));
-        let code = host.toft_with(&["flush", text(&dir)]).code;
+        fs::write(world.dir.join("count"), number.to_string()).expect("write");
+        world.proxy.set(Mode::ResetAfter(bytes));
+        let code = world.toft("flush").code;
         assert!([0, 76].contains(&code), "{code}");
-        proxy.set(Mode::Forward);
-        host.toft_with(&["push", text(&dir)]).expect_code(0);
-        assert_eq!(history(&repo, "main").len(), number + 2, "after {bytes} bytes");
+        world.proxy.set(Mode::Forward);
+        world.toft("push").expect_code(0);
+        assert_eq!(world.commits(), number + 2, "after {bytes} bytes");
     }
-    umount(&host, &dir, "").expect_code(0);
-    assert_sound(&repo);
+    world.leave(8);
 }
 
 #[test]
 fn a_daemon_delivers_by_itself_when_the_remote_comes_back() {
-    if !support::can_mount("a_daemon_delivers_by_itself_when_the_remote_comes_back") {
-        return;
-    }
-    let mut server = Server::start(Kind::Http);
-    let repo = server.seeded("r.git");
-    let host = Host::new();
-    let dir = mount(&host, &server.url("r.git"), "r", "");
-    fs::write(dir.join("work"), "work\n").expect("write");
-    server.stop();
-    host.toft_with(&["flush", text(&dir)]).expect_code(76);
-    let report = status(&host, text(&dir));
+    let test = "a_daemon_delivers_by_itself_when_the_remote_comes_back";
+    let Some(mut world) = mounted(test) else { return };
+    world.write();
+    world.server.stop();
+    world.toft("flush").expect_code(76);
+    let report = status(&world.host, text(&world.dir));
     assert_eq!(report["outbox"]["pending"], 1, "{report}");
     assert!(report["outbox"]["last_error"].is_string(), "{report}");
     assert!(report["outbox"]["next_retry_s"].is_number(), "{report}");
-    server.resume();
-    wait_until("the remote has it", || history(&repo, "main").len() == 2);
-    umount(&host, &dir, "").expect_code(0);
-    assert_sound(&repo);
+    world.server.resume();
+    wait_until("the remote has it", || world.commits() == 2);
+    world.leave(2);
 }
 
 #[test]
 fn an_umount_waits_no_longer_than_it_was_told() {
-    if !support::can_mount("an_umount_waits_no_longer_than_it_was_told") {
-        return;
-    }
-    let server = Server::start(Kind::Http);
-    let repo = server.seeded("r.git");
-    let proxy = Proxy::start(server.port());
-    let host = Host::new();
-    let dir = mount(&host, &server.url_at("r.git", proxy.port()), "r", "");
-    fs::write(dir.join("work"), "work\n").expect("write");
-    proxy.set(Mode::Hang);
+    let Some(world) = mounted("an_umount_waits_no_longer_than_it_was_told") else { return };
+    world.write();
+    world.proxy.set(Mode::Hang);
     let start = Instant::now();
-    umount(&host, &dir, "--timeout 2").expect_code(124);
+    umount(&world.host, &world.dir, "--timeout 2").expect_code(124);
     assert!(start.elapsed() < Duration::from_secs(30));
-    assert!(support::mounts::below(&host.path("work")).is_empty());
-    proxy.set(Mode::Forward);
-    host.toft("recover").expect_code(0);
-    wait_until("the remote has it", || history(&repo, "main").len() == 2);
-    assert_sound(&repo);
+    world.recover();
 }
 
 #[test]
 fn writes_do_not_wait_for_a_remote_that_hangs() {
-    if !support::can_mount("writes_do_not_wait_for_a_remote_that_hangs") {
-        return;
-    }
-    let server = Server::start(Kind::Http);
-    server.seeded("r.git");
-    let proxy = Proxy::start(server.port());
-    let host = Host::new();
-    let dir = mount(&host, &server.url_at("r.git", proxy.port()), "r", "");
-    fs::write(dir.join("work"), "work\n").expect("write");
-    proxy.set(Mode::Hang);
-    let mut flush = host.command(env!("CARGO_BIN_EXE_toft"));
-    flush.args(["flush", text(&dir), "--timeout", "4"]);
+    let Some(world) = mounted("writes_do_not_wait_for_a_remote_that_hangs") else { return };
+    world.write();
+    world.proxy.set(Mode::Hang);
+    let mut flush = world.host.command(env!("CARGO_BIN_EXE_toft"));
+    flush.args(["flush", text(&world.dir), "--timeout", "4"]);
+    let before = world.proxy.connections();
     let mut flush = flush.spawn().expect("toft runs");
-    wait_until("the push hangs", || proxy.connections() > 1);
+    wait_until("the push hangs", || world.proxy.connections() > before);
     let start = Instant::now();
     for number in 0..100 {
-        fs::write(dir.join(format!("f{number}")), "x").expect("write");
+        fs::write(world.dir.join(format!("f{number}")), "x").expect("write");
     }
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     flush.wait().expect("it ends");
-    proxy.set(Mode::Forward);
-    umount(&host, &dir, "").expect_code(0);
+    world.proxy.set(Mode::Forward);
+    world.leave(3);
 }
 
 #[test]

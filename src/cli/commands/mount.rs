@@ -1,6 +1,6 @@
 use crate::cli::args::Global;
 use crate::cli::mounting::{Mounted, Plan};
-use crate::cli::options::{HelperRequest, Options};
+use crate::cli::options::{HelperRequest, Options, flush_policy};
 use crate::cli::output::{self, short};
 use crate::daemon::{Failure, Kind};
 use clap::Args;
@@ -96,7 +96,9 @@ impl Mount {
         options.new_branch = self.new_branch.or(options.new_branch);
         options.at = self.at.or(options.at);
         options.workspace = self.workspace.or(options.workspace);
-        options.flush_on = self.flush_on.or(options.flush_on);
+        if let Some(policy) = &self.flush_on {
+            options.flush_on = Some(flush_policy("--flush-on", policy)?);
+        }
         options.depth = self.depth.or(options.depth);
         options.credential = self.credential.or(options.credential);
         let (source, dir) = match (self.source, self.dir) {

@@ -131,7 +131,7 @@ fn is_served(host: &Host, record: &WorkspaceRecord) -> Result<bool, Failure> {
 
 impl Outcome {
     fn failure(&self) -> Option<&Failure> {
-        self.failure.as_ref().or(self.flush.as_ref()?.failure.as_ref())
+        self.failure.as_ref().or_else(|| self.flush.as_ref()?.failure.as_ref())
     }
 
     fn print(&self, global: &Global) {

@@ -40,8 +40,8 @@ impl Rm {
                 Failure::new(Kind::Held, what).fix(format!("toft umount {} first", record.id))
             );
         }
-        clear_dead(&host, &record.id)?;
         let discarded = self.inspect(&host, &record.id)?;
+        clear_dead(&host, &record.id)?;
         host.registry.remove(&record.id)?;
         let removed = Removed { schema: "toft.rm/1", workspace: record.id.to_string(), discarded };
         if global.json {

@@ -3,10 +3,8 @@ use crate::cli::ask;
 use crate::cli::output::{self, count, short};
 use crate::cli::target::Target;
 use crate::daemon::control::{Client, Reply, Request};
-use crate::daemon::presence::Presence;
-use crate::daemon::{
-    DaemonState, DaemonStatus, Engine, Failure, Host, Kind, StatusReport, mountinfo,
-};
+use crate::daemon::presence::{Presence, daemon_is_gone};
+use crate::daemon::{DaemonState, DaemonStatus, Engine, Failure, Host, StatusReport, mountinfo};
 use crate::registry::WorkspaceRecord;
 use clap::Args;
 use std::process::ExitCode;
@@ -90,10 +88,7 @@ fn from_workspace(host: &Host, record: &WorkspaceRecord, presence: &Presence) ->
         Err(failure) => unknown(record, state, None, failure),
     };
     if state == DaemonState::Dead {
-        let what = "the daemon of this mount is gone; all that was acknowledged is still here";
-        report
-            .problems
-            .push(Failure::new(Kind::DaemonGone, what).fix("toft recover, or mount it again"));
+        report.problems.push(daemon_is_gone(record));
     }
     report
 }

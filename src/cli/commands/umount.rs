@@ -3,8 +3,10 @@ use crate::cli::seal_args::SealArgs;
 use crate::cli::target::Target;
 use crate::cli::{ask, flush_output};
 use crate::daemon::control::{Reply, Request, UmountRequest};
-use crate::daemon::presence::Presence;
-use crate::daemon::{Engine, Failure, FlushReport, Host, Kind, clear_dead, mountinfo, restore};
+use crate::daemon::presence::{Presence, daemon_is_gone, detach, has_dead_mount};
+use crate::daemon::{
+    Engine, Failure, FlushReport, Host, Kind, Then, may_leave, mountinfo, restore,
+};
 use crate::registry::WorkspaceRecord;
 use clap::Args;
 use std::process::ExitCode;
@@ -85,7 +87,8 @@ impl Umount {
         Ok(report)
     }
 
-    /// The daemon is gone: takes the dead mount away, then recovers the workspace.
+    /// The daemon is gone: flushes the workspace, and takes the dead mount away where a live one
+    /// would go too.
     fn without_daemon(
         &self,
         host: &Host,
@@ -97,10 +100,26 @@ impl Umount {
             return Err(Failure::new(Kind::NoSuchWorkspace, what)
                 .fix(format!("toft flush {0}, or toft rm {0}", record.id)));
         }
-        clear_dead(host, &record.id)?;
+        let dead = has_dead_mount(host, record)?;
         if !self.discard {
             restore(host, &record.id, false)?;
         }
-        Ok(Engine::open(host, &record.id)?.recover(&self.request()))
+        let engine = Engine::open(host, &record.id)?;
+        let request = self.request();
+        let mut report = FlushReport::new(engine.id(), engine.dir());
+        if !self.discard {
+            engine.flush(&request.flush, Then::Leave, &mut report);
+        }
+        if dead && !may_leave(report.failure.as_ref()) {
+            report.unmounted = Some(false);
+            report.problems.push(daemon_is_gone(record));
+            return Ok(report);
+        }
+        if dead {
+            detach(&record.dir)?;
+            report.unmounted = Some(true);
+        }
+        engine.rest(&request, &mut report);
+        Ok(report)
     }
 }

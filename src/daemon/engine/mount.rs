@@ -4,17 +4,18 @@ use super::Engine;
 use crate::daemon::failure::{Failure, Kind};
 use crate::daemon::mountinfo;
 use crate::daemon::presence::shown_source;
-use crate::fuse::{MountOptions, Session};
+use crate::fuse::{Access, MountFlags, MountOptions, Session};
 use crate::registry::{Holder, Status};
 
 impl Engine {
     /// Mounts it at its folder.
-    pub fn mount(&self, allow_other: bool) -> Result<Session, Failure> {
+    pub fn mount(&self, access: Access, flags: MountFlags) -> Result<Session, Failure> {
         self.require_free_folder()?;
         let options = MountOptions {
             source: shown_source(&self.record),
             read_only: self.record.view.read_only,
-            allow_other,
+            access,
+            flags,
         };
         let holder = Holder::current()?;
         // Noted before: a mount that nobody would find again must not be left by a crash.
