@@ -1,8 +1,6 @@
 //! The command line that the privileged helper reads.
 #![no_main]
 
-#[path = "../../mount-helper/src/options.rs"]
-mod options;
 #[path = "../../mount-helper/src/request.rs"]
 mod request;
 
