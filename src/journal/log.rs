@@ -1,11 +1,10 @@
 use super::error::JournalError;
 use super::frame::{FRAME_MAX, encode_frame};
 use super::segment;
-use crate::sys::{Disk, Reason};
+use crate::sys::{Disk, Reason, create_anew};
 use crate::types::Seq;
 use parking_lot::Mutex;
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -54,7 +53,7 @@ pub struct Replayed {
 impl Journal {
     /// Starts an empty log in the folder `dir`, which is made.
     pub fn create(dir: &Path, disk: Arc<dyn Disk>) -> Result<Self, JournalError> {
-        std::fs::create_dir_all(dir).map_err(JournalError::io(dir))?;
+        disk.create_dir(dir).map_err(JournalError::io(dir))?;
         let mut tail = start_segment(dir, &*disk, Seq(1))?;
         disk.fsync_dir(dir, Reason::Journal).map_err(JournalError::io(dir))?;
         tail.new_name = false;
@@ -74,7 +73,7 @@ impl Journal {
         let mut replayed = Replayed::default();
         let listing = segment::list(dir)?;
         let start = read_snapshot(&listing, &mut replayed, &mut apply)?;
-        remove_superfluous(&listing, start)?;
+        remove_superfluous(&*disk, &listing, start)?;
         let mut next = Seq(start.0 + 1);
         let mut older: Vec<Older> = Vec::new();
         let mut segments =
@@ -107,7 +106,7 @@ impl Journal {
         }
         for (_, path) in segments {
             replayed.torn_bytes += std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
-            std::fs::rename(&path, path.with_extension("cut")).map_err(JournalError::io(&path))?;
+            disk.rename(&path, &path.with_extension("cut")).map_err(JournalError::io(&path))?;
         }
         let mut tail = match tail {
             Some((path, end)) => reopen_tail(&*disk, path, end, next)?,
@@ -141,7 +140,7 @@ impl Journal {
         let seq = tail.next;
         let frame = encode_frame(seq, payload);
         if let Err(source) = self.disk.write_all_at(&tail.file, &frame, tail.end) {
-            if let Err(error) = tail.file.set_len(tail.end) {
+            if let Err(error) = self.disk.set_len(&tail.file, tail.end) {
                 self.latch(format!("a torn record could not be cut off: {error}"));
             }
             return Err(JournalError::Io { path: tail.path.clone(), source });
@@ -214,7 +213,7 @@ impl Journal {
         self.disk.fsync_file(&file, Reason::Journal).map_err(at(&temporary))?;
         self.disk.rename(&temporary, &path).map_err(at(&path))?;
         self.disk.fsync_dir(&self.dir, Reason::Journal).map_err(at(&self.dir))?;
-        remove_superfluous(&segment::list(&self.dir)?, last)?;
+        remove_superfluous(&*self.disk, &segment::list(&self.dir)?, last)?;
         self.tail.lock().older.retain(|older| older.last > last);
         self.synced.fetch_max(last.0, Ordering::AcqRel);
         Ok(())
@@ -286,11 +285,15 @@ fn read_snapshot(
 }
 
 /// Removes what the snapshot of the records up to `last` stands for.
-fn remove_superfluous(listing: &segment::Listing, last: Seq) -> Result<(), JournalError> {
+fn remove_superfluous(
+    disk: &dyn Disk,
+    listing: &segment::Listing,
+    last: Seq,
+) -> Result<(), JournalError> {
     let segments = listing.segments.iter().filter(|(first, _)| *first <= last);
     let snapshots = listing.snapshots.iter().filter(|(stands_for, _)| *stands_for < last);
     for (_, path) in segments.chain(snapshots) {
-        std::fs::remove_file(path).map_err(JournalError::io(path))?;
+        disk.remove_file(path).map_err(JournalError::io(path))?;
     }
     Ok(())
 }
@@ -298,14 +301,7 @@ fn remove_superfluous(listing: &segment::Listing, last: Seq) -> Result<(), Journ
 /// Writes head and frames, numbered from 1, to a new file.
 fn write_frames(disk: &dyn Disk, path: &Path, payloads: &[Vec<u8>]) -> Result<File, JournalError> {
     let at = JournalError::io;
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(at(path))?;
+    let file = create_anew(disk, path).map_err(at(path))?;
     disk.write_all_at(&file, &segment::head(), 0).map_err(at(path))?;
     let mut end = segment::HEAD as u64;
     for (payload, number) in payloads.iter().zip(1..) {
@@ -342,7 +338,7 @@ fn keep_cut_bytes(segment: &Path, bytes: &[u8]) -> Result<(), JournalError> {
 fn reopen_tail(disk: &dyn Disk, path: PathBuf, end: u64, next: Seq) -> Result<Tail, JournalError> {
     let at = JournalError::io;
     let file = OpenOptions::new().read(true).write(true).open(&path).map_err(at(&path))?;
-    file.set_len(end).map_err(at(&path))?;
+    disk.set_len(&file, end).map_err(at(&path))?;
     let mut end = end;
     if end < segment::HEAD as u64 {
         disk.write_all_at(&file, &segment::head(), 0).map_err(at(&path))?;

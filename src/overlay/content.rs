@@ -9,7 +9,7 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -47,6 +47,7 @@ pub struct Body {
     /// Which one.
     pub id: BodyId,
     file: File,
+    disk: Arc<dyn Disk>,
     version: AtomicU64,
     dirty: AtomicBool,
     unsynced: Arc<Mutex<Unsynced>>,
@@ -69,7 +70,7 @@ pub struct BodyStat {
 impl Bodies {
     /// Opens the store below `dir` (made when missing).
     pub(super) fn open_store(dir: PathBuf, disk: Arc<dyn Disk>) -> io::Result<Self> {
-        std::fs::create_dir_all(&dir)?;
+        disk.create_dir(&dir)?;
         let bodies = Self {
             dir,
             disk,
@@ -89,16 +90,11 @@ impl Bodies {
     pub fn create(&self) -> io::Result<Arc<Body>> {
         let id = BodyId(self.next.fetch_add(1, Ordering::Relaxed));
         let path = self.path(id);
-        let options = || {
-            let mut options = OpenOptions::new();
-            options.read(true).write(true).create_new(true).mode(0o600);
-            options
-        };
-        let file = match options().open(&path) {
+        let file = match self.disk.create_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                std::fs::create_dir_all(shard_of(&path))?;
+                self.disk.create_dir(shard_of(&path))?;
                 self.unsynced.lock().dirs.insert(self.dir.clone());
-                options().open(&path)?
+                self.disk.create_file(&path)?
             }
             other => other?,
         };
@@ -165,7 +161,7 @@ impl Bodies {
     /// Deletes the body's file; readers that have it open keep it.
     pub(super) fn remove(&self, id: BodyId) {
         self.open.lock().remove(&id);
-        if let Err(error) = std::fs::remove_file(self.path(id)) {
+        if let Err(error) = self.disk.remove_file(&self.path(id)) {
             // The next open collects what no node names.
             tracing::warn!(body = id.0, %error, "a dead file body could not be removed");
         }
@@ -239,6 +235,7 @@ impl Bodies {
         Arc::new(Body {
             id,
             file,
+            disk: self.disk.clone(),
             version: AtomicU64::new(0),
             dirty: AtomicBool::new(false),
             unsynced: self.unsynced.clone(),
@@ -285,18 +282,17 @@ impl Body {
 
     /// Writes all of `bytes` at `offset`.
     pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.alter(|file| file.write_all_at(bytes, offset))
+        self.alter(|file| self.disk.write_all_at(file, bytes, offset))
     }
 
     /// Cuts or extends to `len` bytes.
     pub fn set_len(&self, len: u64) -> io::Result<()> {
-        self.alter(|file| file.set_len(len))
+        self.alter(|file| self.disk.set_len(file, len))
     }
 
     /// fallocate(2) with the given FALLOC_FL_* bits.
     pub fn fallocate(&self, mode: i32, offset: u64, len: u64) -> io::Result<()> {
-        let flags = rustix::fs::FallocateFlags::from_bits_retain(mode.cast_unsigned());
-        self.alter(|file| Ok(rustix::fs::fallocate(file, flags, offset, len)?))
+        self.alter(|file| self.disk.fallocate(file, mode, offset, len))
     }
 
     /// lseek(2) for SEEK_DATA and SEEK_HOLE.
@@ -324,13 +320,12 @@ impl Body {
 
     /// Copies `len` bytes of `source`; returns how many there were. The two may be the same body.
     pub fn copy_range(&self, source: &Body, from: u64, to: u64, len: u64) -> io::Result<u64> {
-        let (mut from, mut to, mut done) = (from, to, 0);
+        let mut done = 0;
         while done < len {
             let step = usize::try_from(len - done).unwrap_or(usize::MAX).min(1 << 30);
-            let (from, to) = (Some(&mut from), Some(&mut to));
-            let copied = self.alter(|file| {
-                Ok(rustix::fs::copy_file_range(&source.file, from, file, to, step)?)
-            })?;
+            let source = (&source.file, from + done);
+            let copied =
+                self.alter(|file| self.disk.copy_range(source, (file, to + done), step))?;
             if copied == 0 {
                 break;
             }

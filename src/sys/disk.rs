@@ -1,7 +1,8 @@
 use super::current_boot;
 use crate::types::BootId;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -26,7 +27,8 @@ const REASONS: usize = 6;
 
 /// The seam through which durable bytes go.
 ///
-/// Plain reads need no seam; whoever writes bytes that a promise rests on writes and syncs them here.
+/// Plain reads need no seam; whoever makes, writes, renames or removes what a promise rests on does
+/// it here, so that faults and power loss can be played.
 pub trait Disk: Send + Sync {
     /// Writes all of `bytes` at `offset` (pwrite(2)).
     fn write_all_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()>;
@@ -36,6 +38,32 @@ pub trait Disk: Send + Sync {
     fn fsync_dir(&self, dir: &Path, reason: Reason) -> io::Result<()>;
     /// rename(2).
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Makes a file (mode 0600, open for reading and writing); fails where there is one.
+    fn create_file(&self, path: &Path) -> io::Result<File> {
+        OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
+    }
+    /// mkdir(2); one that is there already will do.
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        match std::fs::create_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            made => made,
+        }
+    }
+    /// copy_file_range(2): at most `len` bytes from an offset of one file to an offset of another.
+    fn copy_range(
+        &self,
+        (from, mut from_at): (&File, u64),
+        (to, mut to_at): (&File, u64),
+        len: usize,
+    ) -> io::Result<usize> {
+        let (from_at, to_at) = (Some(&mut from_at), Some(&mut to_at));
+        Ok(rustix::fs::copy_file_range(from, from_at, to, to_at, len)?)
+    }
+    /// fallocate(2) with FALLOC_FL_* bits.
+    fn fallocate(&self, file: &File, mode: i32, offset: u64, len: u64) -> io::Result<()> {
+        let flags = rustix::fs::FallocateFlags::from_bits_retain(mode.cast_unsigned());
+        Ok(rustix::fs::fallocate(file, flags, offset, len)?)
+    }
     /// ftruncate(2).
     fn set_len(&self, file: &File, len: u64) -> io::Result<()> {
         file.set_len(len)

@@ -1,7 +1,6 @@
 use super::{Disk, Reason};
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Replaces `path` by `bytes` durably: temporary file, fsync, rename, fsync of the directory (R1.2).
@@ -11,12 +10,20 @@ pub fn replace_file(disk: &dyn Disk, path: &Path, bytes: &[u8], reason: Reason) 
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");
     let temporary = PathBuf::from(temporary);
-    let file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    let file = create_anew(disk, &temporary)?;
     disk.write_all_at(&file, bytes, 0)?;
     disk.fsync_file(&file, reason)?;
     disk.rename(&temporary, path)?;
     sync_parent(disk, path, reason)
+}
+
+/// Makes an empty file; what a crash left at `path` is removed.
+pub fn create_anew(disk: &dyn Disk, path: &Path) -> io::Result<File> {
+    match disk.remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    disk.create_file(path)
 }
 
 /// Makes the name of `path` durable.

@@ -17,6 +17,6 @@ pub use boot::current_boot;
 pub use cancel::Cancel;
 pub use clock::{Clock, OsClock};
 pub use disk::{Disk, FsyncCounts, OsDisk, Reason};
-pub use durable::{replace_file, sync_parent};
+pub use durable::{create_anew, replace_file, sync_parent};
 pub use private::make_private_dir;
 pub use process::{allow_many_files, keep_descriptors_from_children, with_usual_limits};

@@ -15,6 +15,8 @@ mod gitrepo;
 mod harness;
 mod mounted;
 mod ops;
+mod power;
+mod powerdisk;
 mod race;
 mod reference;
 mod regressions;

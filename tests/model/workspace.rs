@@ -34,7 +34,10 @@ impl Direct {
             Ok(dir) => dir,
             Err(_) => tempfile::tempdir().unwrap(),
         };
-        let state = State::in_dir(lower(), dir);
+        Direct::over(State::in_dir(lower(), dir))
+    }
+
+    pub fn over(state: State<'static>) -> Direct {
         Direct {
             workspace: state.open(),
             state,
@@ -354,5 +357,27 @@ fn set_time(time: Time) -> SetTime {
     match time {
         Time::Now => SetTime::Now,
         Time::At(sec, nsec) => SetTime::At(Timespec { sec, nsec }),
+    }
+}
+
+impl Direct {
+    /// Opens what is in `dir` in the run `boot` of the host, and looks at everything.
+    pub fn look_at(
+        &self,
+        dir: tempfile::TempDir,
+        boot: u8,
+    ) -> Result<BTreeMap<Vec<Vec<u8>>, Seen>, String> {
+        let disk = Arc::new(crate::powerdisk::PowerDisk::new(dir.path(), boot));
+        let state = State::existing(lower(), dir, self.state.config.clone(), disk);
+        let mut direct = Direct::over(state);
+        let (mut seen, mut todo) = (BTreeMap::new(), vec![Vec::new()]);
+        while let Some(path) = todo.pop() {
+            let found = direct.see(&path);
+            for (name, _) in found.listed.iter().flatten() {
+                todo.push(path.iter().chain([name]).cloned().collect());
+            }
+            seen.insert(path, found);
+        }
+        Ok(seen)
     }
 }

@@ -196,6 +196,22 @@ impl<'a> State<'a> {
         (State { disk: disk.clone(), ..State::new(lower) }, disk)
     }
 
+    /// One that is there already, on `disk`.
+    pub fn existing(
+        lower: &'a Lower,
+        dir: tempfile::TempDir,
+        config: ViewConfig,
+        disk: Arc<dyn Disk>,
+    ) -> State<'a> {
+        let config = ViewConfig { state_dir: dir.path().to_owned(), ..config };
+        State { lower, dir, disk, config }
+    }
+
+    /// The same on another disk.
+    pub fn on(self, disk: Arc<dyn Disk>) -> State<'a> {
+        State { disk, ..self }
+    }
+
     pub fn path(&self) -> &Path {
         self.dir.path()
     }
