@@ -38,6 +38,20 @@
 //!   (`objects/info/alternates`), not a linked worktree of the store: linked worktrees share
 //!   branches, stash and config, so two workspaces on one branch would move each other's HEAD.
 //! - D4: a file body is a plain file whose size and mtime are the inode's: write(2) costs no record.
+//! - D5: a freeze copies nothing: what it holds is copied before it is altered.
+//! - D6: everything of the base shows the time of its commit, so that git's index can be filled
+//!   before any file is looked at.
+//! - D7: the base's bytes show as they are stored; clean filters run when sealing.
+//! - D8: toft does not commit while git is in the middle of something, nor on a branch that was not
+//!   mounted.
+//! - D9: history that was rewritten here is a conflict: toft never forces.
+//! - D10: the daemon is this program started again, with its request on stdin; its control socket
+//!   speaks JSON lines.
+//! - D11: bodies and records are two kinds of files, which power loss may tear apart. A sync leaves
+//!   a mark in the journal that vouches for the bodies of all records before it; an open after power
+//!   loss believes no record behind the last mark (`overlay::replay`). A seal syncs what it froze.
+//! - D12: git's index is locked only while a commit is attached, not while it is made; a seal whose
+//!   index or HEAD moved meanwhile looks again (`commit::Look`).
 //!
 //! # Locks, outermost first
 //! a file's content → `overlay::Bodies::writing` (a freeze excludes body writers) →
@@ -46,7 +60,8 @@
 //!
 //! # What a crash leaves
 //! kill -9 of the daemon: the journal holds every acknowledged change and the bodies every
-//! acknowledged byte; the next open replays. Power loss: everything up to the last fsync, in order.
+//! acknowledged byte; the next open replays. Power loss: the state of the last sync (D11); what was
+//! not synced is set aside, not believed.
 //! A seal is objects (durable) before ref (durable); a push is queued (durable) before it is tried,
 //! and each is safe to repeat.
 //!
