@@ -34,7 +34,10 @@ impl From<GitError> for Failure {
             GitError::Filter { .. } => Failure::new(Kind::Guard, text)
                 .fix("install the filter's program, or take the path out of .gitattributes"),
             GitError::Unreachable(_) => {
-                Failure::new(Kind::Unreachable, "the remote cannot be reached").cause(text)
+                Failure::new(Kind::Unreachable, "the remote cannot be reached").cause(text).fix(
+                    "check network and URL with: git ls-remote URL; what this host has of it \
+                     already is mounted with --offline",
+                )
             }
             GitError::Credentials(_) => {
                 Failure::new(Kind::Credentials, "the remote refused the credentials")
