@@ -126,7 +126,9 @@ impl HelperRequest {
 
 /// Reads a policy that was written behind `key`.
 pub fn flush_policy(key: &str, text: &str) -> Result<FlushPolicy, Failure> {
-    text.parse().map_err(|why| Failure::new(Kind::Usage, format!("{key}: {why}")))
+    text.parse().map_err(|why| {
+        Failure::new(Kind::Usage, format!("{key}: {why}")).fix("see toft mount --help")
+    })
 }
 
 #[cfg(test)]
