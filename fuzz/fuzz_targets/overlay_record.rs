@@ -2,11 +2,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use toft::overlay::{decode_record, encode_record};
+use toft::overlay::{Record, decode_record, encode_batch, encode_mark};
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Ok((next, changes)) = decode_record(bytes) {
-        let again = decode_record(&encode_record(next, &changes));
-        assert_eq!(again, Ok((next, changes)));
+    if let Ok(record) = decode_record(bytes) {
+        let encoded = match &record {
+            Record::Batch { next_ino, changes } => encode_batch(*next_ino, changes),
+            Record::Mark(mark) => encode_mark(mark),
+        };
+        assert_eq!(decode_record(&encoded), Ok(record));
     }
 });

@@ -5,7 +5,7 @@ use super::flush_output;
 use super::target::Target;
 use crate::daemon::control::{Client, ClientError, FlushRequest, Reply, Request, UmountRequest};
 use crate::daemon::presence::{daemon_is_gone, has_dead_mount};
-use crate::daemon::{Engine, Failure, FlushReport, Host, Kind, Then};
+use crate::daemon::{Engine, Failure, FlushReport, Host, Kind, Then, restore};
 use crate::registry::WorkspaceRecord;
 use crate::sys::Cancel;
 use std::process::ExitCode;
@@ -61,6 +61,9 @@ fn without_daemon(
     request: &Request,
 ) -> Result<Reply, Failure> {
     let dead = has_dead_mount(host, record)?;
+    if let Request::Flush(_) = request {
+        restore(host, &record.id, false)?;
+    }
     let engine = Engine::open(host, &record.id)?;
     Ok(match request {
         Request::Flush(flush) if dead => {

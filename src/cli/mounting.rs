@@ -3,27 +3,21 @@
 
 use super::args::Global;
 use super::ask;
+use super::launch::start;
 use super::mountpoint::{self, Surroundings};
 use super::options::Options;
 use crate::daemon::create::{Source, Wish, create};
 use crate::daemon::mountinfo::{self, Mount};
 use crate::daemon::presence::Presence;
 use crate::daemon::serve::{ServeRequest, serve};
-use crate::daemon::spawn::{self, Ready};
-use crate::daemon::{Access, Failure, FlushReport, Host, Kind, clear_dead, fuse_access};
+use crate::daemon::spawn::Ready;
+use crate::daemon::{Access, Failure, FlushReport, Host, Kind, clear_dead, fuse_access, restore};
 use crate::registry::WorkspaceRecord;
 use crate::types::WorkspaceId;
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::time::Duration;
-
-/// How long the daemon may take to open the workspace and to mount it.
-const READY: Duration = Duration::from_secs(120);
-/// How long the first look through the kernel may take.
-const LOOK: Duration = Duration::from_secs(20);
 
 /// What was asked for.
 pub struct Plan {
@@ -202,7 +196,7 @@ impl Plan {
                 }
                 Ok(Chosen { record: made, resumed: false })
             }
-            Some(record) => self.resume(host, record, dir, source),
+            Some(record) => self.resume(host, record, dir, source, global),
             None => {
                 let record = self.make(host, dir, source, global)?;
                 Ok(Chosen { record, resumed: false })
@@ -227,6 +221,7 @@ impl Plan {
         record: WorkspaceRecord,
         dir: &Path,
         source: Option<&Source>,
+        global: &Global,
     ) -> Result<Chosen, Failure> {
         if source.is_some_and(|source| source.url != record.source.url) {
             let what = format!("{} comes from {}", record.id, record.source.url);
@@ -243,6 +238,7 @@ impl Plan {
             ask::wait_until_free(host, &record).map_err(|_| held(&record, pid))?;
         }
         clear_dead(host, &record.id)?;
+        restore(host, &record.id, is_interactive(global))?;
         let missing = check_dir(host, dir, None)?;
         make_dir(dir, missing)?;
         let flush_on = self.options.flush_on;
@@ -266,7 +262,6 @@ impl Plan {
     ) -> Result<WorkspaceRecord, Failure> {
         let source = source.ok_or_else(|| Failure::new(Kind::Usage, "name the source to mount"))?;
         let missing = check_dir(host, dir, local_source(source))?;
-        let interactive = std::io::stderr().is_terminal() && !global.quiet && !global.json;
         let wish = Wish {
             url: source.url.clone(),
             branch: self.wanted_branch(source).map(str::to_owned),
@@ -281,7 +276,7 @@ impl Plan {
             gid: self.options.gid.unwrap_or(rustix::process::getegid().as_raw()),
             dir: dir.to_owned(),
             made_dir: missing,
-            interactive,
+            interactive: is_interactive(global),
         };
         let record = create(host, &wish)?;
         make_dir(dir, missing)?;
@@ -317,6 +312,11 @@ impl Chosen {
             pid,
         }
     }
+}
+
+/// Somebody watches, who may be shown progress and asked for a password.
+fn is_interactive(global: &Global) -> bool {
+    std::io::stderr().is_terminal() && !global.quiet && !global.json
 }
 
 fn parse_source(text: &str) -> Result<Source, Failure> {
@@ -378,37 +378,4 @@ fn held(record: &WorkspaceRecord, pid: u32) -> Failure {
     Failure::new(Kind::Held, what)
         .cause(format!("process {pid} serves it at {}", record.dir.display()))
         .fix(format!("toft umount {}", record.id))
-}
-
-/// Starts the daemon; returns when the mount answers through the kernel.
-fn start(host: &Host, request: &ServeRequest, record: &WorkspaceRecord) -> Result<u32, Failure> {
-    let json = serde_json::to_vec(request)
-        .map_err(|error| Failure::new(Kind::System, "cannot start the daemon").cause(error))?;
-    let log = host.registry.paths(&record.id).log();
-    match spawn::start(&["daemon", "--workspace", record.id.as_str()], &json, &log, READY)? {
-        Ready::Mounted { pid } => look(&record.dir).map(|()| pid),
-        Ready::Failed(failure) => Err(failure),
-    }
-}
-
-/// One stat through the kernel: the root of the mount has inode 1.
-fn look(dir: &Path) -> Result<(), Failure> {
-    let (sender, seen) = mpsc::channel();
-    let path = dir.to_owned();
-    // On a thread of its own: a mount that does not answer would keep us for ever.
-    let look = move || {
-        let _ = sender.send(std::fs::metadata(&path));
-    };
-    std::thread::Builder::new().spawn(look).map_err(Failure::io("cannot start a thread"))?;
-    let what = || format!("{} does not answer through the kernel", dir.display());
-    match seen.recv_timeout(LOOK) {
-        Ok(Ok(meta)) if meta.ino() == 1 => Ok(()),
-        Ok(Ok(_)) => {
-            let fix = "the daemon may run in another mount namespace; toft umount it there";
-            Err(Failure::new(Kind::System, format!("{} does not show the mount", dir.display()))
-                .fix(fix))
-        }
-        Ok(Err(error)) => Err(Failure::io(what())(error)),
-        Err(_) => Err(Failure::new(Kind::Deadline, what()).fix("toft status, then toft recover")),
-    }
 }

@@ -27,6 +27,8 @@ pub enum Guard {
     Detached,
     /// Git is in the middle of something.
     Operation,
+    /// Power loss took the files back behind a commit that was made with git in the mount.
+    RolledBack,
     /// HEAD's tree has entries that no file can stand for, and they would be lost.
     Hostile,
 }
@@ -76,6 +78,8 @@ pub struct Facts<'a> {
     pub mounted_branch: &'a str,
     /// What git is in the middle of, as a clause.
     pub operation: Option<&'a str>,
+    /// The files may be older than HEAD.
+    pub rolled_back: bool,
 }
 
 impl Guard {
@@ -86,13 +90,14 @@ impl Guard {
             Self::BigFile => Some("big-file"),
             Self::Secret => Some("secret"),
             Self::Branch => Some("branch"),
+            Self::RolledBack => Some("rolled-back"),
             Self::Detached | Self::Operation | Self::Hostile => None,
         }
     }
 
     /// The guard that `flag` overrules.
     pub fn parse(flag: &str) -> Option<Self> {
-        let all = [Self::MassDelete, Self::BigFile, Self::Secret, Self::Branch];
+        let all = [Self::MassDelete, Self::BigFile, Self::Secret, Self::Branch, Self::RolledBack];
         all.into_iter().find(|guard| guard.flag() == Some(flag))
     }
 }
@@ -119,6 +124,7 @@ pub fn refusals(facts: &Facts<'_>, allow: &Allow) -> Vec<Refusal> {
     let reasons = [
         operation(facts),
         branch(facts),
+        rolled_back(facts),
         hostile(facts),
         mass_delete(facts),
         big_file(facts),
@@ -148,6 +154,12 @@ fn branch(facts: &Facts<'_>) -> Option<Refusal> {
         }
         Head::Branch { .. } => None,
     }
+}
+
+fn rolled_back(facts: &Facts<'_>) -> Option<Refusal> {
+    let why = "the host went down, and the files may be older than what was committed last";
+    let fix = "Look at git diff in the mount, and bring files back with git restore";
+    facts.rolled_back.then(|| refuse(Guard::RolledBack, why.to_owned(), Vec::new(), fix))?
 }
 
 fn hostile(facts: &Facts<'_>) -> Option<Refusal> {

@@ -31,6 +31,6 @@ pub use error::CommitError;
 pub use guard::{Allow, BIG_FILE, Facts, Finding, Guard, Refusal, lost_files, refusals};
 pub use message::{Trailers, message, subject};
 pub use plan::{Counts, Plan};
-pub use sealer::{Cut, SealRequest, Sealed, Sealer};
+pub use sealer::{Cut, Look, SealRequest, Sealed, Sealer};
 pub use secret::{secret_content, secret_name};
 pub use tracked::{IndexEntry, Indexed, TrackedPaths};

@@ -40,6 +40,8 @@ pub struct SealRequest {
     pub trailers: Trailers,
     /// Full name of the branch that was mounted.
     pub mounted_branch: String,
+    /// Power loss took the files back, and HEAD is none of our commits.
+    pub rolled_back: bool,
     /// Guards that somebody overruled.
     pub allow: Allow,
 }
@@ -53,6 +55,49 @@ pub struct Cut {
     pub tracked: TrackedPaths,
     /// What git is in the middle of, as a clause ("a merge is in progress").
     pub operation: Option<String>,
+}
+
+/// Shows a seal the workspace.
+pub trait Look {
+    /// What can go wrong with that.
+    type Error: From<CommitError>;
+
+    /// Takes the cut; asked again when HEAD moved while the commit was made.
+    fn look(&mut self, head: &Head) -> Result<Cut, Self::Error>;
+
+    /// The commit is stored and the branch is about to move: keeps others from moving it or the
+    /// index until the seal returns. False: somebody did already; the seal starts over.
+    fn settle(&mut self, _head: &Head, _cut: &Cut) -> Result<bool, Self::Error> {
+        Ok(true)
+    }
+}
+
+impl<F, E> Look for F
+where
+    F: FnMut(&Head) -> Result<Cut, E>,
+    E: From<CommitError>,
+{
+    type Error = E;
+
+    fn look(&mut self, head: &Head) -> Result<Cut, E> {
+        self(head)
+    }
+}
+
+/// A commit that no branch is at yet.
+struct Stored {
+    oid: Oid,
+    branch: String,
+    parent: Option<Oid>,
+    subject: String,
+    plan: Box<Plan>,
+}
+
+impl Stored {
+    fn sealed(self) -> Sealed {
+        let Self { oid, branch, parent, subject, plan } = self;
+        Sealed::Commit { oid, branch, parent, subject, plan }
+    }
 }
 
 /// What came of a seal.
@@ -106,22 +151,34 @@ impl Sealer {
     /// Commits the view on top of HEAD, unless the two are equal or a guard refuses. Returns the cut
     /// that it looked at, too.
     ///
-    /// `look` takes the cut; it is asked again when HEAD moved while the commit was made.
-    pub fn seal<E: From<CommitError>>(
+    /// Where somebody moved HEAD or the index while the commit was made, it looks again.
+    pub fn seal<L: Look>(
         &self,
         request: &SealRequest,
-        mut look: impl FnMut(&Head) -> Result<Cut, E>,
-    ) -> Result<(Sealed, Cut), E> {
-        let mut moved = String::new();
+        look: &mut L,
+    ) -> Result<(Sealed, Cut), L::Error> {
+        let mut moved = "the index".to_owned();
         for _ in 0..ATTEMPTS {
             let head = self.repo().head().map_err(CommitError::from)?;
-            let cut = look(&head)?;
-            match self.attempt(request, &head, &cut) {
-                Err(CommitError::Git(GitError::RefMoved { name, .. })) => {
+            let cut = look.look(&head)?;
+            let Made { plan, writer, .. } =
+                self.make(&cut.freeze, &head, &cut.tracked, true, &request.allow)?;
+            if plan.is_clean() {
+                let nothing = Sealed::Nothing { head: head.tip(), skipped: plan.skipped };
+                return Ok((nothing, cut));
+            }
+            self.ask_guards(request, &head, &cut, &plan)?;
+            let commit = self.store(request, &head, plan, writer)?;
+            if !look.settle(&head, &cut)? {
+                continue;
+            }
+            match self.move_branch(&head, &commit) {
+                Ok(()) => return Ok((commit.sealed(), cut)),
+                Err(GitError::RefMoved { name, .. }) => {
                     tracing::info!(name, "moved while a commit was made; once more");
                     moved = name;
                 }
-                other => return Ok((other?, cut)),
+                Err(error) => return Err(CommitError::from(error).into()),
             }
         }
         Err(CommitError::Busy { name: moved }.into())
@@ -151,21 +208,6 @@ impl Sealer {
         Ok(TrackedPaths::compare(leaves, entries))
     }
 
-    fn attempt(
-        &self,
-        request: &SealRequest,
-        head: &Head,
-        cut: &Cut,
-    ) -> Result<Sealed, CommitError> {
-        let made = self.make(&cut.freeze, head, &cut.tracked, true, &request.allow)?;
-        let Made { plan, writer, .. } = made;
-        if plan.is_clean() {
-            return Ok(Sealed::Nothing { head: head.tip(), skipped: plan.skipped });
-        }
-        self.ask_guards(request, head, cut, &plan)?;
-        self.commit(request, head, plan, writer)
-    }
-
     fn ask_guards(
         &self,
         request: &SealRequest,
@@ -183,19 +225,20 @@ impl Sealer {
             head,
             mounted_branch: &request.mounted_branch,
             operation: cut.operation.as_deref(),
+            rolled_back: request.rolled_back,
         };
         let refusals = guard::refusals(&facts, &request.allow);
         if refusals.is_empty() { Ok(()) } else { Err(CommitError::Refused(refusals)) }
     }
 
-    /// Makes the commit durable, then moves the branch.
-    fn commit(
+    /// Makes the commit durable.
+    fn store(
         &self,
         request: &SealRequest,
         head: &Head,
         plan: Plan,
         mut writer: ObjectWriter,
-    ) -> Result<Sealed, CommitError> {
+    ) -> Result<Stored, CommitError> {
         let Head::Branch { name, tip: parent } = head.clone() else {
             let why = "it is on no branch".to_owned();
             return Err(GitError::Ref { name: "HEAD".to_owned(), why }.into());
@@ -208,21 +251,25 @@ impl Sealer {
         let spec = CommitSpec { tree: plan.tree, parents, author, committer, message };
         let oid = writer.commit(&spec)?;
         writer.finish(&*self.disk)?;
+        Ok(Stored { oid, branch: name, parent, subject, plan: Box::new(plan) })
+    }
+
+    fn move_branch(&self, head: &Head, commit: &Stored) -> Result<(), GitError> {
         self.still_at(head)?;
-        let kind = if parent.is_some() { "commit (toft)" } else { "commit (initial, toft)" };
-        self.repo().cas_ref(&*self.disk, &name, oid, parent, &format!("{kind}: {subject}"))?;
-        Ok(Sealed::Commit { oid, branch: name, parent, subject, plan: Box::new(plan) })
+        let kind = if commit.parent.is_some() { "commit (toft)" } else { "commit (initial, toft)" };
+        let message = format!("{kind}: {}", commit.subject);
+        self.repo().cas_ref(&*self.disk, &commit.branch, commit.oid, commit.parent, &message)
     }
 
     /// Whoever switched branches meanwhile left the old branch where it was: the compare-and-swap
     /// would not notice that the files are those of another one.
-    fn still_at(&self, head: &Head) -> Result<(), CommitError> {
+    fn still_at(&self, head: &Head) -> Result<(), GitError> {
         let now = self.repo().head()?;
         if now == *head {
             return Ok(());
         }
         let actual = now.tip();
-        Err(GitError::RefMoved { name: "HEAD".to_owned(), actual }.into())
+        Err(GitError::RefMoved { name: "HEAD".to_owned(), actual })
     }
 
     fn make(

@@ -5,7 +5,7 @@ use crate::types::TreeMode;
 use std::collections::BTreeMap;
 
 /// Which paths git tracks, so that ignore rules do not concern them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum TrackedPaths {
     /// Exactly those of HEAD's tree: the index is as toft or `git commit` left it.
     #[default]

@@ -83,6 +83,7 @@ pub fn create(host: &Host, wish: &Wish) -> Result<WorkspaceRecord, Failure> {
         last_error: None,
         last_seal: None,
         last_push: None,
+        rolled_back: false,
     })?;
     let paths = host.registry.paths(&record.id);
     let lease = Lease::acquire(&paths)?;
@@ -129,10 +130,18 @@ fn fetch(host: &Host, wish: &Wish) -> Result<(Store, bool), Failure> {
     Ok((store, wish.read_only || fixed))
 }
 
-/// The user's git, with the credential that was given.
 fn git(wish: &Wish, gitdir: &Path) -> Result<Git, Failure> {
-    let credential = wish.credential.as_deref().map(Credential::parse).transpose()?;
-    Ok(Git::new(gitdir, credential).interactive(wish.interactive))
+    user_git(wish.credential.as_deref(), wish.interactive, gitdir)
+}
+
+/// The user's git, with the credential that was given.
+pub(super) fn user_git(
+    credential: Option<&str>,
+    interactive: bool,
+    gitdir: &Path,
+) -> Result<Git, Failure> {
+    let credential = credential.map(Credential::parse).transpose()?;
+    Ok(Git::new(gitdir, credential).interactive(interactive))
 }
 
 fn is_hex(text: &str) -> bool {
@@ -220,7 +229,8 @@ fn make_gitdir(
     Ok(Repo::open(&paths.gitdir())?)
 }
 
-/// Fills git's index in advance. Without it the mount works too, git only has to read every file.
+/// Fills git's index in advance. Without it the mount works too, but git shows every file as staged
+/// for deletion until `git reset`.
 fn fill_index(
     host: &Host,
     record: &WorkspaceRecord,
@@ -242,6 +252,11 @@ fn fill_index(
         }
         Err(DotgitError::TooLarge { .. }) => {
             tracing::warn!("the repository has too many files to fill git's index in advance");
+            Ok(())
+        }
+        // One directory that cannot be read is no reason to show none.
+        Err(DotgitError::Git(error)) => {
+            tracing::warn!(%error, "the repository is damaged: git's index is not filled");
             Ok(())
         }
         Err(error) => Err(error.into()),

@@ -100,6 +100,9 @@ pub fn in_progress(gitdir: &Path, hash: HashKind) -> Result<Option<Operation>> {
 /// What the index tracks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tracked {
+    /// There is no index: what HEAD holds. (For git it is nothing, but nobody deletes an index to
+    /// say so; toft makes none for a repository that is too large or cannot be read.)
+    Head,
     /// Exactly the files of this tree.
     Tree(Oid),
     /// These paths, by path.
@@ -110,6 +113,9 @@ pub enum Tracked {
 pub fn tracked(gitdir: &Path, hash: HashKind) -> Result<Tracked> {
     if let Some(tree) = IndexMark::read(gitdir) {
         return Ok(Tracked::Tree(tree));
+    }
+    if !gitdir.join("index").exists() {
+        return Ok(Tracked::Head);
     }
     let index = read_index(gitdir, hash)?;
     let tree = index.cache_tree.as_ref().and_then(|root| root.valid);

@@ -220,6 +220,17 @@ impl Journal {
         Ok(())
     }
 
+    /// Begins anew from `snapshot`, which need not be what the records lead to: the segments that it
+    /// replaces are kept beside the log as `.cut`.
+    pub fn restart(&self, snapshot: &[Vec<u8>]) -> Result<(), JournalError> {
+        let last = self.rotate()?;
+        for older in &self.tail.lock().older {
+            let kept = older.path.with_extension("cut");
+            std::fs::copy(&older.path, &kept).map_err(JournalError::io(&kept))?;
+        }
+        self.trim(last, snapshot)
+    }
+
     /// The number of the newest record; 0 before the first.
     pub fn last(&self) -> Seq {
         Seq(self.tail.lock().next.0 - 1)

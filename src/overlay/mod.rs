@@ -6,8 +6,11 @@
 //! [`Transaction::commit`] returns, and all of it or none; walking from the root through deltas
 //! reaches every node that has a name; every `Slot::Entry` has a node.
 //! Locks, outermost first: `Bodies::writing` (a freeze excludes body writers) → index → journal tail.
-//! A crash leaves: the state after the last whole record; bodies that no node names, which the next
-//! open removes; orphans (nlink 0), which it drops.
+//! A crash of the process leaves: the state after the last whole record; bodies that no node names,
+//! which the next open removes; orphans (nlink 0), which it drops.
+//! Power loss leaves: records that name bodies which did not reach the disk. So a sync puts a mark
+//! into the journal: the bodies of all records up to N are durable. An open in another run of the
+//! host believes the records up to the last mark and sets the others aside (`.cut`).
 
 mod change;
 mod codec;
@@ -17,6 +20,7 @@ mod freeze;
 mod index;
 mod node;
 mod record;
+mod replay;
 mod store;
 
 pub use change::Change;
@@ -25,5 +29,5 @@ pub use error::OverlayError;
 pub use freeze::Freeze;
 pub use index::Index;
 pub use node::{DirBase, Directory, FileData, Meta, Node, NodeData, Slot};
-pub use record::{decode_record, encode_record};
+pub use record::{Mark, Record, decode_record, encode_batch, encode_mark};
 pub use store::{IndexRef, Overlay, Recovered, Transaction};

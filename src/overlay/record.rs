@@ -1,20 +1,47 @@
-//! Journal records: one batch of changes, atomic, typed and versioned.
+//! Journal records, typed and versioned: a batch of changes, which is atomic, or a sync mark.
 //!
-//! `version u8 | next free inode number | change…`, each change a tag byte and its fields.
+//! `version u8 | 0 | next free inode number | change…`, each change a tag byte and its fields;
+//! `version u8 | 1 | upto | closed u8 | boot`.
 
 use super::change::Change;
 use super::codec::{Decoder, Encoder, Malformed};
 use super::node::{DirBase, Directory, FileData, Meta, Node, NodeData, Slot};
-use crate::types::{BodyId, FileKind, Ino, Name};
+use crate::types::{BodyId, BootId, FileKind, Ino, Name, Seq};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+/// What one record says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// Changes that belong together, and the first inode number not handed out yet.
+    Batch {
+        /// The first number not handed out yet.
+        next_ino: u64,
+        /// To be applied in this order.
+        changes: Vec<Change>,
+    },
+    /// A sync mark.
+    Mark(Mark),
+}
+
+/// Says how far the records before it can be believed when the power fails after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The bytes that the records up to this one name were durable when the mark was made.
+    pub upto: Seq,
+    /// In which run of the host what follows was written.
+    pub boot: BootId,
+    /// Nothing at all was unsynced, and whoever wrote has ended.
+    pub closed: bool,
+}
 
 /// The record of a batch; `next_ino` is the first number not handed out yet.
-pub fn encode_record(next_ino: u64, changes: &[Change]) -> Vec<u8> {
+pub fn encode_batch(next_ino: u64, changes: &[Change]) -> Vec<u8> {
     let mut out = Encoder::default();
     out.byte(VERSION);
+    out.byte(0);
     out.number(next_ino);
     for change in changes {
         encode_change(&mut out, change);
@@ -22,18 +49,46 @@ pub fn encode_record(next_ino: u64, changes: &[Change]) -> Vec<u8> {
     out.finish()
 }
 
-/// Reads what [`encode_record`] wrote.
-pub fn decode_record(bytes: &[u8]) -> Result<(u64, Vec<Change>), &'static str> {
+/// The record of a sync mark.
+pub fn encode_mark(mark: &Mark) -> Vec<u8> {
+    let mut out = Encoder::default();
+    out.byte(VERSION);
+    out.byte(1);
+    out.number(mark.upto.0);
+    out.byte(u8::from(mark.closed));
+    out.bytes(&mark.boot.0);
+    out.finish()
+}
+
+/// Reads what [`encode_batch`] and [`encode_mark`] wrote.
+pub fn decode_record(bytes: &[u8]) -> Result<Record, &'static str> {
     let mut input = Decoder::new(bytes);
     if input.byte()? != VERSION {
         return Err("record of an unknown version");
     }
+    match input.byte()? {
+        0 => decode_batch(&mut input),
+        1 => decode_mark(&mut input).map(Record::Mark),
+        _ => Err("unknown kind of record"),
+    }
+}
+
+fn decode_mark(input: &mut Decoder<'_>) -> Result<Mark, Malformed> {
+    let (upto, closed) = (Seq(input.number()?), input.byte()? != 0);
+    let boot = input.bytes()?.try_into().map_err(|_| "not a boot id")?;
+    if !input.is_empty() {
+        return Err("a mark with more behind it");
+    }
+    Ok(Mark { upto, boot: BootId(boot), closed })
+}
+
+fn decode_batch(input: &mut Decoder<'_>) -> Result<Record, Malformed> {
     let next_ino = input.number()?;
     let mut changes = Vec::new();
     while !input.is_empty() {
-        changes.push(decode_change(&mut input)?);
+        changes.push(decode_change(input)?);
     }
-    Ok((next_ino, changes))
+    Ok(Record::Batch { next_ino, changes })
 }
 
 fn encode_change(out: &mut Encoder, change: &Change) {

@@ -6,15 +6,17 @@ use super::error::OverlayError;
 use super::freeze::{Freeze, Pins};
 use super::index::Index;
 use super::node::{FileData, Node, NodeData};
-use super::record::{decode_record, encode_record};
+use super::record::{Mark, decode_record, encode_batch, encode_mark};
+use super::replay::{Outcome, Replay};
 use crate::journal::Journal;
 use crate::sys::Disk;
-use crate::types::{BodyId, Ino, Seq};
+use crate::types::{BodyId, BootId, Ino, Seq};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::collections::HashSet;
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Changes a snapshot record holds: small enough for any frame, large enough to be few.
 const SNAPSHOT_BATCH: usize = 1024;
@@ -27,8 +29,14 @@ pub struct Overlay {
     journal: Journal,
     bodies: Arc<Bodies>,
     pins: Arc<Mutex<Pins>>,
-    /// Held while bodies are synced: who comes later waits for what the first one took on.
-    syncing: Mutex<()>,
+    boot: BootId,
+    /// The newest batch.
+    last: AtomicU64,
+    /// The batch up to which the newest mark vouches. Held while bodies are synced: who comes later
+    /// waits for what the first one took on.
+    marked: Mutex<Seq>,
+    /// The batch up to which a durable mark vouches.
+    synced: AtomicU64,
     /// Bytes of the last snapshot; held by the one thread that trims.
     trim: Mutex<u64>,
 }
@@ -44,8 +52,10 @@ pub struct Recovered {
     pub orphans: usize,
     /// Bodies that no inode named and that were removed.
     pub dead_bodies: usize,
-    /// Bodies that a crash of the host lost; their files are empty now.
+    /// Bodies that are missing: reading them fails.
     pub lost_bodies: usize,
+    /// Batches after the last sync that the host's power loss may have torn; they were set aside.
+    pub void_batches: usize,
 }
 
 /// Shared access to the index.
@@ -70,9 +80,10 @@ pub struct Transaction<'a> {
 impl Overlay {
     /// Makes a new overlay in `dir`, with `root` as the directory [`Ino::ROOT`]; durable on return.
     pub fn create(dir: &Path, root: Node, disk: Arc<dyn Disk>) -> Result<Self, OverlayError> {
+        let boot = boot_of(&*disk)?;
         let bodies = open_bodies(dir, disk.clone())?;
         let journal = Journal::create(&dir.join("journal"), disk)?;
-        let overlay = Self::with(Index::new(), journal, bodies);
+        let overlay = Self::with(Index::new(), journal, bodies, boot);
         let mut transaction = overlay.begin();
         transaction.push(Change::PutNode(Ino::ROOT, root));
         transaction.commit()?;
@@ -80,43 +91,55 @@ impl Overlay {
         Ok(overlay)
     }
 
-    /// Opens the overlay in `dir`: replays its journal, drops orphans, removes dead bodies.
+    /// Opens the overlay in `dir`: replays its journal as far as it can be believed, drops orphans,
+    /// removes dead bodies. What it then holds is durable.
     pub fn open(dir: &Path, disk: Arc<dyn Disk>) -> Result<(Self, Recovered), OverlayError> {
+        let boot = boot_of(&*disk)?;
         let bodies = open_bodies(dir, disk.clone())?;
-        let mut index = Index::new();
-        let (journal, replayed) = Journal::open(&dir.join("journal"), disk, |_, payload| {
-            let (next_ino, changes) = decode_record(payload)?;
-            index.reserve_inos(next_ino);
-            for change in changes {
-                index.apply(change);
-            }
+        let mut replay = Replay::new();
+        let (journal, replayed) = Journal::open(&dir.join("journal"), disk, |seq, payload| {
+            replay.take(seq, decode_record(payload)?);
             Ok(())
         })?;
+        let Outcome { mut index, same_boot, closed, void } = replay.finish(journal.last(), boot);
         if index.node(Ino::ROOT).is_none() {
             return Err(OverlayError::NoRoot);
+        }
+        let content = |source| OverlayError::Content { path: dir.join("bodies"), source };
+        if void > 0 {
+            tracing::warn!(batches = void, "the host went down before these were synced");
+            journal.restart(&snapshot_records(&index, journal.last(), boot))?;
+        } else if same_boot && !closed {
+            // Whoever wrote it ended without telling what was not synced yet.
+            bodies.sync_whole().map_err(content)?;
         }
         let mut recovered = Recovered {
             records: replayed.records,
             torn_bytes: replayed.torn_bytes,
             orphans: index.drop_orphans(),
+            void_batches: void,
             ..Recovered::default()
         };
         let live: HashSet<BodyId> = index.bodies().collect();
-        let content = |source| OverlayError::Content { path: dir.join("bodies"), source };
+        let overlay = Self::with(index, journal, bodies, boot);
+        overlay.sync_and_mark(true)?;
+        // Not before: until then power loss could bring back who named them.
         (recovered.dead_bodies, recovered.lost_bodies) =
-            bodies.reconcile(&live).map_err(content)?;
-        let overlay = Self::with(index, journal, bodies);
+            overlay.bodies.reconcile(&live).map_err(content)?;
         overlay.trim()?;
         Ok((overlay, recovered))
     }
 
-    fn with(index: Index, journal: Journal, bodies: Bodies) -> Self {
+    fn with(index: Index, journal: Journal, bodies: Bodies, boot: BootId) -> Self {
         Self {
             index: RwLock::new(index),
+            last: AtomicU64::new(journal.last().0),
             journal,
             bodies: Arc::new(bodies),
             pins: Arc::default(),
-            syncing: Mutex::new(()),
+            boot,
+            marked: Mutex::new(Seq(0)),
+            synced: AtomicU64::new(0),
             trim: Mutex::new(0),
         }
     }
@@ -150,7 +173,7 @@ impl Overlay {
         self.bodies.freeze_below(below);
         Freeze {
             index: index.clone(),
-            seq: self.journal.last(),
+            seq: self.seq(),
             bodies: self.bodies.clone(),
             pins: self.pins.clone(),
             below,
@@ -159,33 +182,45 @@ impl Overlay {
 
     /// Makes everything acknowledged before the call durable. Not to be called under a lock.
     ///
-    /// Bodies first: a durable record never names bytes that are not. After a failure the overlay
-    /// is read-only; the fsync is not tried again.
+    /// Bodies first, then a mark that says so, then the journal. After a failure the overlay is
+    /// read-only; the fsync is not tried again.
     pub fn sync(&self) -> Result<(), OverlayError> {
-        {
-            let _one_at_a_time = self.syncing.lock();
+        self.sync_and_mark(false)
+    }
+
+    fn sync_and_mark(&self, always: bool) -> Result<(), OverlayError> {
+        let upto = {
+            let mut marked = self.marked.lock();
             if let Some(why) = self.journal.latched() {
                 return Err(crate::journal::JournalError::Latched(why).into());
             }
+            let upto = self.seq();
             if let Err(source) = self.bodies.sync() {
                 self.journal.latch(format!("fsync of a file body failed: {source}"));
                 return Err(OverlayError::Content { path: "bodies".into(), source });
             }
-        }
-        let synced = self.journal.sync()?;
-        let deletable = self.pins.lock().take_deletable(synced);
+            if always || upto > *marked {
+                let mark = Mark { upto, boot: self.boot, closed: false };
+                self.journal.append(&encode_mark(&mark))?;
+                *marked = upto;
+            }
+            upto
+        };
+        self.journal.sync()?;
+        self.synced.fetch_max(upto.0, Ordering::AcqRel);
+        let deletable = self.pins.lock().take_deletable(upto);
         deletable.into_iter().for_each(|body| self.bodies.remove(body));
         Ok(())
     }
 
-    /// The newest record.
+    /// The newest batch.
     pub fn seq(&self) -> Seq {
-        self.journal.last()
+        Seq(self.last.load(Ordering::Acquire))
     }
 
-    /// The newest record known to be durable.
+    /// The newest batch known to be durable, with the bytes that it names.
     pub fn synced_seq(&self) -> Seq {
-        self.journal.synced()
+        Seq(self.synced.load(Ordering::Acquire))
     }
 
     /// Bytes in the journal.
@@ -224,7 +259,7 @@ impl Overlay {
             (index.clone(), self.journal.rotate()?)
         };
         self.sync()?;
-        let snapshot = snapshot_records(&index);
+        let snapshot = snapshot_records(&index, last, self.boot);
         *last_snapshot = snapshot.iter().map(|record| record.len() as u64).sum();
         Ok(self.journal.trim(last, &snapshot)?)
     }
@@ -235,10 +270,32 @@ fn open_bodies(dir: &Path, disk: Arc<dyn Disk>) -> Result<Bodies, OverlayError> 
     Bodies::open_store(path.clone(), disk).map_err(|source| OverlayError::Content { path, source })
 }
 
-fn snapshot_records(index: &Index) -> Vec<Vec<u8>> {
+fn boot_of(disk: &dyn Disk) -> Result<BootId, OverlayError> {
+    disk.boot().map_err(|source| OverlayError::Content { path: "boot_id".into(), source })
+}
+
+/// The state after the record `last`, all of it durable.
+fn snapshot_records(index: &Index, last: Seq, boot: BootId) -> Vec<Vec<u8>> {
     let puts: Vec<_> =
         index.iter().map(|(ino, node)| Change::PutNode(ino, Node::clone(node))).collect();
-    puts.chunks(SNAPSHOT_BATCH).map(|batch| encode_record(index.next_ino(), batch)).collect()
+    let batches = puts.chunks(SNAPSHOT_BATCH).map(|batch| encode_batch(index.next_ino(), batch));
+    batches.chain([encode_mark(&Mark { upto: last, boot, closed: false })]).collect()
+}
+
+impl Drop for Overlay {
+    /// Spares the next open a sync of everything, where there is nothing left to sync.
+    fn drop(&mut self) {
+        let upto = self.seq();
+        if self.journal.latched().is_none()
+            && self.bodies.is_synced()
+            && upto <= *self.marked.lock()
+        {
+            let mark = Mark { upto, boot: self.boot, closed: true };
+            if let Err(error) = self.journal.append(&encode_mark(&mark)) {
+                tracing::debug!(%error, "the journal was not closed");
+            }
+        }
+    }
 }
 
 impl Deref for Transaction<'_> {
@@ -264,10 +321,11 @@ impl Transaction<'_> {
     /// Appends the batch to the journal. On an error all of it is taken back.
     pub fn commit(mut self) -> Result<Seq, OverlayError> {
         if self.changes.is_empty() {
-            return Ok(self.overlay.journal.last());
+            return Ok(self.overlay.seq());
         }
-        let record = encode_record(self.index.next_ino(), &self.changes);
+        let record = encode_batch(self.index.next_ino(), &self.changes);
         let seq = self.overlay.journal.append(&record)?;
+        self.overlay.last.store(seq.0, Ordering::Release);
         self.bury_dropped_bodies(seq);
         self.undo.clear();
         Ok(seq)

@@ -1,4 +1,5 @@
 use super::{RegistryError, Result, WorkspacePaths};
+use crate::sys::current_boot;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
@@ -27,13 +28,13 @@ impl Holder {
         Ok(Self {
             pid,
             start_ticks: start_ticks(pid).map_err(RegistryError::io(Path::new("/proc/self")))?,
-            boot_id: boot_id().map_err(RegistryError::io(Path::new("/proc")))?,
+            boot_id: current_boot().map_err(RegistryError::io(Path::new("/proc")))?.to_string(),
         })
     }
 
     /// Whether it still runs. A recycled number is not believed.
     pub fn is_alive(&self) -> bool {
-        boot_id().is_ok_and(|now| now == self.boot_id)
+        current_boot().is_ok_and(|now| now.to_string() == self.boot_id)
             && start_ticks(self.pid).is_ok_and(|ticks| ticks == self.start_ticks)
     }
 
@@ -132,10 +133,6 @@ fn is_still(path: &Path, file: &File) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-fn boot_id() -> io::Result<String> {
-    Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
 /// Field 22 of `/proc/PID/stat`; the second one, the command, may hold spaces and brackets.

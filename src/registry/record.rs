@@ -44,6 +44,9 @@ pub struct WorkspaceRecord {
     /// When it was last unmounted the remote had all of it: it may be replaced by a fresh one.
     #[serde(default)]
     pub spent: bool,
+    /// Power loss took its files back to the last sync, and nothing was committed since.
+    #[serde(default)]
+    pub rolled_back: bool,
     /// The last thing that went wrong and was not repaired since.
     pub last_error: Option<String>,
     /// The last commit made from it.

@@ -35,4 +35,4 @@ pub use outbox::{Outbox, RefState};
 pub use outcome::{Conflicting, PushOutcome, RefPushed};
 pub use pusher::{Pusher, Target};
 pub use record::{PushIntent, Record};
-pub use retry::RetryLoop;
+pub use retry::{Nudge, RetryLoop};

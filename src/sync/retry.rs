@@ -3,13 +3,12 @@ use crate::sys::Cancel;
 use parking_lot::{Condvar, Mutex};
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::{JoinHandle, Scope};
 use std::time::Duration;
 
-/// The wall clock can be set while we wait, and a flush queues without telling us: look again at
-/// least this often.
-const LOOK_AGAIN: Duration = Duration::from_secs(3);
+/// The wall clock can be set while we wait: look again at least this often.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// How long a ref rests whose queue cannot be read or written.
 const REST: Duration = Duration::from_secs(30);
 
@@ -20,6 +19,17 @@ const REST: Duration = Duration::from_secs(30);
 pub struct RetryLoop {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Tells a loop that something was added to the queue; nothing when the loop is gone.
+#[derive(Clone)]
+pub struct Nudge(Weak<Shared>);
+
+impl Nudge {
+    /// Does it.
+    pub fn give(&self) {
+        self.0.upgrade().into_iter().for_each(|shared| shared.wake());
+    }
 }
 
 type Report = Box<dyn Fn(&RefPushed) + Send + Sync>;
@@ -58,9 +68,9 @@ impl RetryLoop {
         Ok(RetryLoop { shared, thread: Some(thread) })
     }
 
-    /// Says that something was added to the queue.
-    pub fn nudge(&self) {
-        self.shared.wake();
+    /// For telling the loop from elsewhere.
+    pub fn nudge(&self) -> Nudge {
+        Nudge(Arc::downgrade(&self.shared))
     }
 }
 

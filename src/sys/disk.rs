@@ -1,3 +1,5 @@
+use super::current_boot;
+use crate::types::BootId;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -42,6 +44,12 @@ pub trait Disk: Send + Sync {
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         std::fs::remove_file(path)
     }
+    /// Makes everything on the file system of the directory `dir` durable (syncfs(2)).
+    fn sync_fs(&self, dir: &Path, reason: Reason) -> io::Result<()>;
+    /// How long unsynced writes live: they are gone when this changes.
+    fn boot(&self) -> io::Result<BootId> {
+        current_boot()
+    }
     /// What was synced so far.
     fn counts(&self) -> FsyncCounts;
 }
@@ -54,7 +62,7 @@ pub struct FsyncCounts {
 }
 
 impl FsyncCounts {
-    /// File fsyncs for `reason`.
+    /// File fsyncs for `reason`; a syncfs counts as one.
     pub fn files(&self, reason: Reason) -> u64 {
         self.files[reason as usize]
     }
@@ -90,6 +98,11 @@ impl Disk for OsDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         std::fs::rename(from, to)
+    }
+
+    fn sync_fs(&self, dir: &Path, reason: Reason) -> io::Result<()> {
+        self.files[reason as usize].fetch_add(1, Ordering::Relaxed);
+        rustix::fs::syncfs(File::open(dir)?).map_err(Into::into)
     }
 
     fn counts(&self) -> FsyncCounts {

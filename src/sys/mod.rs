@@ -5,6 +5,7 @@
 //! Must not know: what the bytes mean.
 //! Invariant: an fsync that failed is reported once and never tried again here.
 
+mod boot;
 mod cancel;
 mod clock;
 mod disk;
@@ -12,6 +13,7 @@ mod durable;
 mod private;
 mod process;
 
+pub use boot::current_boot;
 pub use cancel::Cancel;
 pub use clock::{Clock, OsClock};
 pub use disk::{Disk, FsyncCounts, OsDisk, Reason};

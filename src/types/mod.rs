@@ -3,12 +3,14 @@
 //! Must not know: any other room, I/O, clocks, locks. `Oid` is the one re-export of gix.
 
 mod attr;
+mod boot;
 mod ids;
 mod mode;
 mod name;
 mod time;
 
 pub use attr::{Attr, FileKind};
+pub use boot::BootId;
 pub use gix::ObjectId as Oid;
 pub use gix::hash::Kind as HashKind;
 pub use ids::{BodyId, Fh, Ino, Seq, WorkspaceId};

@@ -34,6 +34,7 @@ struct Case {
     secrets: Vec<Finding>,
     hostile: Vec<Finding>,
     operation: Option<&'static str>,
+    rolled_back: bool,
 }
 
 fn nothing() -> Case {
@@ -45,6 +46,7 @@ fn nothing() -> Case {
         secrets: Vec::new(),
         hostile: Vec::new(),
         operation: None,
+        rolled_back: false,
     }
 }
 
@@ -62,6 +64,7 @@ fn judge(case: &Case, allow: &Allow) -> Vec<Refusal> {
         head: &case.head,
         mounted_branch: MAIN,
         operation: case.operation,
+        rolled_back: case.rolled_back,
     };
     refusals(&facts, allow)
 }
@@ -75,6 +78,7 @@ fn each_guard_refuses_names_its_flag_and_lets_pass_what_was_allowed() {
         (Guard::Branch, Case { head: on("refs/heads/other"), ..nothing() }),
         (Guard::Detached, Case { head: Head::Detached(leaf(1).oid), ..nothing() }),
         (Guard::Operation, Case { operation: Some("a merge is in progress"), ..nothing() }),
+        (Guard::RolledBack, Case { rolled_back: true, ..nothing() }),
         (Guard::Hostile, Case { hostile: found("dir"), ..nothing() }),
     ];
     for (guard, case) in cases {
@@ -271,9 +275,9 @@ fn an_operation_in_progress_is_refused_whatever_is_allowed() {
     let mut world = World::new(|seed| seed.write(b"file", b"x\n"));
     world.write("file", "changed\n");
     let request = SealRequest { mounted_branch: MAIN.to_owned(), ..allow_all() };
-    let look = |_: &Head| -> Result<Cut, CommitError> {
+    let mut look = |_: &Head| -> Result<Cut, CommitError> {
         Ok(Cut { operation: Some("a merge is in progress".to_owned()), ..world.cut() })
     };
-    let result = world.sealer.seal(&request, look).map(|(sealed, _)| sealed);
+    let result = world.sealer.seal(&request, &mut look).map(|(sealed, _)| sealed);
     assert_eq!(refused(result), [Guard::Operation]);
 }

@@ -2,7 +2,7 @@
 //! somebody committed meanwhile.
 
 use crate::world::{MAIN, World, allow, allow_all};
-use toft::commit::{CommitError, Cut, SealRequest, Sealed, TrackedPaths, Trailers};
+use toft::commit::{CommitError, Cut, Look, SealRequest, Sealed, TrackedPaths, Trailers};
 use toft::git::Head;
 use toft::sys::{Disk, FsyncCounts, Reason};
 use toft::types::HashKind;
@@ -117,7 +117,7 @@ fn objects_are_durable_before_the_ref_moves() {
 /// Does `meanwhile` after HEAD was read and the cut was taken, the first time.
 fn seal_with(world: &World, mut meanwhile: impl FnMut()) -> Result<Sealed, CommitError> {
     let mut looks = 0;
-    let sealed = world.sealer.seal(&allow_all(), |_: &Head| -> Result<Cut, CommitError> {
+    let sealed = world.sealer.seal(&allow_all(), &mut |_: &Head| -> Result<Cut, CommitError> {
         looks += 1;
         let cut = world.cut();
         if looks == 1 {
@@ -184,12 +184,48 @@ fn a_switch_of_branches_meanwhile_is_seen_although_the_branch_stands() {
     assert_eq!(world.git(&["rev-parse", MAIN]), tip);
 }
 
+/// Says once that somebody was at the index.
+struct Unsettled<'a> {
+    world: &'a World,
+    settled: Vec<bool>,
+}
+
+impl Look for Unsettled<'_> {
+    type Error = CommitError;
+
+    fn look(&mut self, _: &Head) -> Result<Cut, CommitError> {
+        Ok(self.world.cut())
+    }
+
+    fn settle(&mut self, head: &Head, _: &Cut) -> Result<bool, CommitError> {
+        let tip = self.world.git(&["rev-parse", MAIN]);
+        assert_eq!(head.tip().map(|tip| tip.to_string()), Some(tip), "the branch waits");
+        let stored = self.world.git(&["rev-list", "--objects", "--all", "--no-object-names"]);
+        let all = self.world.git(&["cat-file", "--batch-all-objects", "--batch-check"]);
+        assert!(all.lines().count() > stored.lines().count(), "the commit is stored already");
+        self.settled.push(self.settled.is_empty());
+        Ok(self.settled.len() > 1)
+    }
+}
+
+#[test]
+fn the_branch_moves_once_everything_is_stored_and_nobody_is_at_the_index() {
+    let mut world = World::new(|seed| seed.write(b"file", b"1\n"));
+    world.write("file", "2\n");
+    let mut look = Unsettled { world: &world, settled: Vec::new() };
+    let (sealed, _) = world.sealer.seal(&allow_all(), &mut look).unwrap();
+    assert_eq!(look.settled.len(), 2);
+    let Sealed::Commit { oid, .. } = sealed else { panic!("file changed") };
+    assert_eq!(world.git(&["rev-parse", MAIN]), oid.to_string());
+    assert_eq!(world.git(&["rev-list", "--count", MAIN]), "2");
+}
+
 #[test]
 fn a_branch_that_never_stands_still_is_given_up_on() {
     let world = World::new(|seed| seed.write(b"file", b"1\n"));
     world.write_here(b"mine", b"x\n");
     let mut number = 0;
-    let result = world.sealer.seal(&allow_all(), |_: &Head| -> Result<Cut, CommitError> {
+    let result = world.sealer.seal(&allow_all(), &mut |_: &Head| -> Result<Cut, CommitError> {
         number += 1;
         let cut = world.cut();
         user_commits(&world, "file", &format!("{number}\n"));

@@ -2,6 +2,7 @@
 
 use crate::world::{World, allow_all, changes_of};
 use toft::commit::{Cut, IndexEntry, Leaf, Plan, Sealed, TrackedPaths};
+use toft::git::Head;
 use toft::types::{Oid, TreeMode};
 
 /// The index of the worktree, as `git ls-files` tells it.
@@ -167,7 +168,7 @@ fn the_cut_says_what_is_tracked() {
     let entries = entries(&world, &[&["add", "-f", "a.log"]]);
     let (sealed, _) = world
         .sealer
-        .seal(&allow_all(), |head| {
+        .seal(&allow_all(), &mut |head: &Head| {
             let tracked = world.sealer.tracked_entries(head, entries.clone())?;
             Ok::<_, toft::commit::CommitError>(Cut { tracked, ..world.cut() })
         })

@@ -304,7 +304,9 @@ impl World {
     }
 
     pub fn try_seal(&self, request: &SealRequest) -> Result<Sealed, CommitError> {
-        self.sealer.seal(request, |_| Ok(self.cut())).map(|(sealed, _)| sealed)
+        self.sealer
+            .seal(request, &mut |_: &toft::git::Head| Ok(self.cut()))
+            .map(|(sealed, _)| sealed)
     }
 
     /// Asserts that a seal would be what git says, tree and list of changes.

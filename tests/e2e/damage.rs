@@ -50,3 +50,35 @@ fn a_damaged_file_is_an_error_and_never_a_commit_that_deletes_it() {
         umount(&host, &dir, "--discard");
     }
 }
+
+#[test]
+fn a_damaged_directory_is_an_error_and_everything_else_works() {
+    if !support::can_mount("a_damaged_directory_is_an_error_and_everything_else_works") {
+        return;
+    }
+    for how in Damage::ALL {
+        let server = Server::start(Kind::File);
+        let repo = server.seeded("r.git");
+        let host = Host::new();
+        let url = server.url("r.git");
+        let dir = mount(&host, &url, "warm", "");
+        umount(&host, &dir, "").expect_code(0);
+        let _ = fs::remove_dir_all(store(&host).join("toft"));
+        hard_cases::damage(&store(&host), &blob(&host, &repo, "src"), how);
+
+        let dir = mount(&host, &url, "r", "");
+        let error = fs::read_dir(dir.join("src")).map(Iterator::count).expect_err("damaged");
+        assert_eq!(error.raw_os_error(), Some(5), "{how:?}: EIO");
+        assert_eq!(fs::read_to_string(dir.join("README")).expect("read"), "hello\n", "{how:?}");
+        fs::write(dir.join("new"), "new\n").expect("write");
+        let ran = umount(&host, &dir, "");
+        if ran.code != 0 {
+            assert!([1, 79].contains(&ran.code), "{how:?}: {} {}", ran.code, ran.stderr);
+            assert_eq!(history(&repo, "main").len(), 1);
+        }
+        let names = host.git(&repo, &["ls-tree", "-r", "--name-only", "main"]);
+        assert!(names.contains("src/main.c"), "{how:?}: {names}");
+        assert_sound(&repo);
+        umount(&host, &dir, "--discard");
+    }
+}

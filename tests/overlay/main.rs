@@ -4,6 +4,7 @@
 
 mod content;
 mod journal;
+mod power;
 mod record;
 mod store;
 mod support;

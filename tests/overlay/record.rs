@@ -3,7 +3,8 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use toft::overlay::{
-    Change, DirBase, Directory, FileData, Meta, Node, NodeData, Slot, decode_record, encode_record,
+    Change, DirBase, Directory, FileData, Meta, Node, NodeData, Record, Slot, decode_record,
+    encode_batch,
 };
 use toft::types::{BodyId, FileKind, Ino, Name, Oid, Timespec};
 
@@ -100,8 +101,8 @@ proptest! {
         next in any::<u64>(),
         changes in prop::collection::vec(changes(), 0..20),
     ) {
-        let record = encode_record(next, &changes);
-        prop_assert_eq!(decode_record(&record), Ok((next, changes)));
+        let record = encode_batch(next, &changes);
+        prop_assert_eq!(decode_record(&record), Ok(Record::Batch { next_ino: next, changes }));
     }
 
     #[test]
@@ -109,7 +110,7 @@ proptest! {
         bytes in prop::collection::vec(any::<u8>(), 0..200),
     ) {
         let _ = decode_record(&bytes);
-        let _ = decode_record(&[&[1, 1], &bytes[..]].concat());
+        let _ = decode_record(&[&[2, 0, 1], &bytes[..]].concat());
     }
 }
 
@@ -121,7 +122,7 @@ fn a_record_cut_short_is_refused() {
         Change::SetSlot(Ino::ROOT, name("file"), Some(Slot::Entry(Ino(20)))),
         Change::SetMeta(Ino(20), meta()),
     ];
-    let whole = encode_record(22, &changes);
+    let whole = encode_batch(22, &changes);
     let cuts = (1..whole.len()).filter(|cut| decode_record(&whole[..*cut]).is_ok()).count();
     // A cut between two changes is a shorter record; the frame's checksum is what refuses that.
     assert_eq!(cuts, changes.len());
@@ -130,6 +131,7 @@ fn a_record_cut_short_is_refused() {
 #[test]
 fn an_empty_xattr_map_stays_empty() {
     let node = Node { xattrs: BTreeMap::new(), ..directory(Ino(1)) };
-    let record = encode_record(1, &[Change::PutNode(Ino(5), node.clone())]);
-    assert_eq!(decode_record(&record).unwrap().1, vec![Change::PutNode(Ino(5), node)]);
+    let record = encode_batch(1, &[Change::PutNode(Ino(5), node.clone())]);
+    let changes = vec![Change::PutNode(Ino(5), node)];
+    assert_eq!(decode_record(&record), Ok(Record::Batch { next_ino: 1, changes }));
 }

@@ -13,7 +13,7 @@ fn reopen(dir: &Path) -> Overlay {
     Overlay::open(dir, disk()).unwrap().0
 }
 
-fn add_file(overlay: &Overlay, text: &str, bytes: &[u8]) -> (Ino, BodyId) {
+pub fn add_file(overlay: &Overlay, text: &str, bytes: &[u8]) -> (Ino, BodyId) {
     let _writing = overlay.bodies().writing();
     let body = overlay.bodies().create().unwrap();
     body.write_all_at(bytes, 0).unwrap();
@@ -25,19 +25,19 @@ fn add_file(overlay: &Overlay, text: &str, bytes: &[u8]) -> (Ino, BodyId) {
     (ino, body.id)
 }
 
-fn remove_file(overlay: &Overlay, text: &str, ino: Ino) {
+pub fn remove_file(overlay: &Overlay, text: &str, ino: Ino) {
     let mut transaction = overlay.begin();
     transaction.push(Change::SetSlot(Ino::ROOT, name(text), None));
     transaction.push(Change::DropNode(ino));
     transaction.commit().unwrap();
 }
 
-fn slot(overlay: &Overlay, text: &str) -> Option<Slot> {
+pub fn slot(overlay: &Overlay, text: &str) -> Option<Slot> {
     let index = overlay.read();
     index.node(Ino::ROOT).unwrap().directory().unwrap().delta.get(text.as_bytes()).copied()
 }
 
-fn content(overlay: &Overlay, id: BodyId) -> Vec<u8> {
+pub fn content(overlay: &Overlay, id: BodyId) -> Vec<u8> {
     let body = overlay.bodies().open(id).unwrap();
     let mut bytes = vec![0; usize::try_from(body.stat().unwrap().len).unwrap()];
     body.read_at(&mut bytes, 0).unwrap();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use toft::overlay::{DirBase, Directory, FileData, Meta, Node, NodeData};
 use toft::sys::{Disk, FsyncCounts, OsDisk, Reason};
-use toft::types::{Ino, Name};
+use toft::types::{BootId, Ino, Name};
 
 /// A disk whose writes and fsyncs fail on demand.
 #[derive(Default)]
@@ -37,8 +37,38 @@ impl Disk for FaultyDisk {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.real.rename(from, to)
     }
+    fn sync_fs(&self, dir: &Path, reason: Reason) -> io::Result<()> {
+        self.real.sync_fs(dir, reason)
+    }
     fn counts(&self) -> FsyncCounts {
         self.real.counts()
+    }
+}
+
+/// The disk after the host was off and on again, so many times.
+pub struct AfterBoot(pub u8);
+
+impl Disk for AfterBoot {
+    fn write_all_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+        OsDisk::default().write_all_at(file, bytes, offset)
+    }
+    fn fsync_file(&self, file: &File, reason: Reason) -> io::Result<()> {
+        OsDisk::default().fsync_file(file, reason)
+    }
+    fn fsync_dir(&self, dir: &Path, reason: Reason) -> io::Result<()> {
+        OsDisk::default().fsync_dir(dir, reason)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        OsDisk::default().rename(from, to)
+    }
+    fn sync_fs(&self, dir: &Path, reason: Reason) -> io::Result<()> {
+        OsDisk::default().sync_fs(dir, reason)
+    }
+    fn boot(&self) -> io::Result<BootId> {
+        Ok(BootId([self.0; 16]))
+    }
+    fn counts(&self) -> FsyncCounts {
+        FsyncCounts::default()
     }
 }
 
@@ -88,6 +118,9 @@ impl Disk for SlowDisk {
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.real.rename(from, to)
+    }
+    fn sync_fs(&self, dir: &Path, reason: Reason) -> io::Result<()> {
+        self.real.sync_fs(dir, reason)
     }
     fn counts(&self) -> FsyncCounts {
         self.real.counts()

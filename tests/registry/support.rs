@@ -41,5 +41,6 @@ pub fn record(id: WorkspaceId) -> WorkspaceRecord {
         last_error: None,
         last_seal: None,
         last_push: None,
+        rolled_back: false,
     }
 }

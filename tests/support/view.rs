@@ -163,6 +163,9 @@ impl Disk for FaultyDisk {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.real.rename(from, to)
     }
+    fn sync_fs(&self, dir: &Path, reason: Reason) -> io::Result<()> {
+        self.real.sync_fs(dir, reason)
+    }
     fn counts(&self) -> FsyncCounts {
         self.real.counts()
     }

@@ -113,6 +113,11 @@ impl Disk for CrashDisk {
         self.real.remove_file(path)
     }
 
+    fn sync_fs(&self, dir: &Path, reason: Reason) -> io::Result<()> {
+        self.step()?;
+        self.real.sync_fs(dir, reason)
+    }
+
     fn counts(&self) -> FsyncCounts {
         self.real.counts()
     }

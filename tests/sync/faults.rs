@@ -196,7 +196,7 @@ fn the_loop_retries_when_it_is_time_and_when_it_is_nudged() {
     })
     .unwrap();
     let ours = site.commit(Some(base), &[("a", "1")]);
-    retry.nudge();
+    retry.nudge().give();
     assert!(!results.recv_timeout(Duration::from_secs(20)).unwrap());
     assert!(
         results.recv_timeout(Duration::from_millis(1500)).is_err(),

@@ -1,7 +1,7 @@
 use crate::cli::args::Global;
 use crate::cli::{ask, flush_output, output, report};
 use crate::daemon::control::{FlushRequest, UmountRequest};
-use crate::daemon::{Engine, Failure, FlushReport, Host, Kind, clear_dead};
+use crate::daemon::{Engine, Failure, FlushReport, Host, Kind, clear_dead, restore};
 use crate::registry::{Status, WorkspaceRecord};
 use clap::Args;
 use serde::Serialize;
@@ -102,6 +102,7 @@ impl Recover {
             outcome.outcome = "removed";
             return Ok(());
         }
+        restore(host, &record.id, false)?;
         let engine = Engine::open(host, &record.id)?;
         let flush = FlushRequest { seal: true, push: !self.no_push, ..Default::default() };
         let flush = engine.recover(&UmountRequest { flush, keep: true, discard: false });

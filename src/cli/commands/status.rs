@@ -68,6 +68,11 @@ fn from_daemon(record: &WorkspaceRecord, client: Client) -> StatusReport {
             let daemon = DaemonStatus { state: DaemonState::Ok, pid, version };
             StatusReport { daemon, ..*report }
         }
+        // It is there; what it cannot tell stays unknown.
+        Ok(Reply::Failed(failure)) => {
+            let daemon = DaemonStatus { state: DaemonState::Ok, pid, version };
+            StatusReport { daemon, ..unknown(record, DaemonState::Ok, pid, failure) }
+        }
         Ok(other) => unknown(record, DaemonState::Unresponsive, pid, ask::unexpected(&other)),
         Err(error) => unknown(record, DaemonState::Unresponsive, pid, error.into()),
     }

@@ -4,7 +4,9 @@ use crate::cli::target::Target;
 use crate::cli::{ask, flush_output};
 use crate::daemon::control::{Reply, Request, UmountRequest};
 use crate::daemon::presence::{Presence, daemon_is_gone, detach, has_dead_mount};
-use crate::daemon::{Engine, Failure, FlushReport, Host, Kind, Then, may_leave, mountinfo};
+use crate::daemon::{
+    Engine, Failure, FlushReport, Host, Kind, Then, may_leave, mountinfo, restore,
+};
 use crate::registry::WorkspaceRecord;
 use clap::Args;
 use std::process::ExitCode;
@@ -99,6 +101,9 @@ impl Umount {
                 .fix(format!("toft flush {0}, or toft rm {0}", record.id)));
         }
         let dead = has_dead_mount(host, record)?;
+        if !self.discard {
+            restore(host, &record.id, false)?;
+        }
         let engine = Engine::open(host, &record.id)?;
         let request = self.request();
         let mut report = FlushReport::new(engine.id(), engine.dir());

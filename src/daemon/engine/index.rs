@@ -54,6 +54,7 @@ impl Engine {
     /// Which paths git tracks, where HEAD is `head`.
     pub(super) fn tracked(&self, head: &Head) -> Result<TrackedPaths, Failure> {
         match dotgit::tracked(self.repo.gitdir(), self.repo.hash_kind())? {
+            Tracked::Head => Ok(TrackedPaths::Head),
             Tracked::Tree(tree) => Ok(self.sealer.tracked_tree(head, tree)?),
             Tracked::Entries(entries) => {
                 let entries = entries.into_iter().map(|entry| IndexEntry {

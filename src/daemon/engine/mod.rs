@@ -12,6 +12,7 @@ mod mount;
 mod open;
 mod push;
 mod rest;
+mod rollback;
 mod seal;
 mod status;
 
@@ -29,12 +30,13 @@ use crate::fuse::Notifier;
 use crate::git::Repo;
 use crate::overlay::Overlay;
 use crate::registry::{FlushPolicy, Lease, WorkspaceRecord};
-use crate::sync::{Outbox, Pusher, RefPushed, RetryLoop};
+use crate::sync::{Nudge, Outbox, Pusher, RefPushed, RetryLoop};
 use crate::sys::Cancel;
 use crate::types::WorkspaceId;
 use crate::workspace::Workspace;
 use parking_lot::Mutex;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -55,6 +57,12 @@ pub struct Engine {
     workspace: Arc<Workspace>,
     /// Tells the kernel, once it is mounted.
     notifier: OnceLock<Notifier>,
+    /// Tells the loop that pushes again, once there is one.
+    nudge: OnceLock<Nudge>,
+    /// Power loss took the files back, and nothing was committed since.
+    rolled_back: AtomicBool,
+    /// File bodies that are missing.
+    lost_bodies: usize,
     lease: Lease,
 }
 
@@ -108,6 +116,8 @@ impl Engine {
             report.failure = Some(failure);
         }
         self.note(report);
+        // What could not be pushed has a time to be tried again.
+        self.nudge.get().into_iter().for_each(Nudge::give);
     }
 
     fn try_flush(
@@ -163,7 +173,10 @@ impl Engine {
         let report = |pushed: &RefPushed| {
             tracing::info!(refname = %pushed.refname, outcome = ?pushed.outcome, "tried again");
         };
-        RetryLoop::start(self.pusher.clone(), report).map_err(Failure::io("cannot start a thread"))
+        let retries = RetryLoop::start(self.pusher.clone(), report)
+            .map_err(Failure::io("cannot start a thread"))?;
+        let _ = self.nudge.set(retries.nudge());
+        Ok(retries)
     }
 
     /// The policy of this workspace, from now on.

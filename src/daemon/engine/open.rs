@@ -20,7 +20,7 @@ impl Engine {
     /// Opens the workspace; refused ([`Kind::Held`]) while anybody else has it.
     pub fn open(host: &Host, id: &WorkspaceId) -> Result<Self, Failure> {
         let paths = host.registry.paths(id);
-        let record = host.registry.load(id)?;
+        let mut record = host.registry.load(id)?;
         let lease = Lease::acquire(&paths)?;
         if record.status == Status::Creating {
             let what = format!("{id} was never finished");
@@ -34,12 +34,9 @@ impl Engine {
         }
         let base = Arc::new(Base::new(repo.clone(), paths.root().to_owned()));
         let (overlay, recovered) = Overlay::open(paths.root(), host.disk.clone())?;
-        if record.daemon.is_some() {
-            // Its daemon died: what it wrote may not be on the disk yet.
-            let root = std::fs::File::open(paths.root()).map_err(Failure::io("cannot sync"))?;
-            rustix::fs::syncfs(root).map_err(|error| Failure::io("cannot sync")(error.into()))?;
+        if recovered.void_batches > 0 {
+            record = host.registry.update(id, |record| record.rolled_back = true)?;
         }
-        overlay.sync()?;
         let overlay = Arc::new(overlay);
         let workspace = Arc::new(Workspace::new(
             overlay.clone(),
@@ -62,6 +59,8 @@ impl Engine {
         let sealer = Sealer::new(base.clone(), disk, clock, record.dir.clone());
         Ok(Self {
             host: host.clone(),
+            rolled_back: record.rolled_back.into(),
+            lost_bodies: recovered.lost_bodies,
             record,
             repo,
             base,
@@ -73,6 +72,7 @@ impl Engine {
             hurry: Cancel::new().map_err(Failure::io("cannot wait"))?,
             workspace,
             notifier: OnceLock::new(),
+            nudge: OnceLock::new(),
             lease,
         })
     }

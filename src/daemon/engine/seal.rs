@@ -7,9 +7,13 @@ use crate::commit::{self, Allow, Guard, Plan, SealRequest, Sealed, Trailers};
 use crate::daemon::control::FlushRequest;
 use crate::daemon::failure::Failure;
 use crate::daemon::report::{Changes, FlushReport, SealReport};
+use crate::dotgit::IndexLock;
 use crate::git::Head;
 use crate::overlay::Freeze;
 use crate::types::Oid;
+
+/// So often a seal works beside git; after that it keeps git from the index.
+const FREE_LOOKS: u32 = 2;
 
 /// The cut that a seal was made from; HEAD's tree is what it shows.
 pub(super) struct Cut {
@@ -26,17 +30,22 @@ impl Engine {
         request: &FlushRequest,
         report: &mut FlushReport,
     ) -> Result<Cut, Failure> {
-        let lock = self.lock_index()?;
+        // No git may be in the middle of something (D8).
+        drop(self.lock_index()?);
+        // The bulk; what is written meanwhile is synced with the cut.
         self.overlay.sync()?;
         let at = self.host.clock.now();
         let seal = SealRequest {
             message: request.message.clone(),
             trailers: self.trailers(),
             mounted_branch: self.record.branch.clone().unwrap_or_default(),
+            rolled_back: self.is_behind_head()?,
             allow: Allow(request.allow.iter().filter_map(|word| Guard::parse(word)).collect()),
         };
-        let (sealed, commit::Cut { freeze, .. }) =
-            self.sealer.seal(&seal, |head| self.look(head))?;
+        let mut sealing = Sealing { engine: self, looks: 0, lock: None };
+        let (sealed, commit::Cut { freeze, .. }) = self.sealer.seal(&seal, &mut sealing)?;
+        let lock = sealing.lock.take();
+        self.caught_up()?;
         let commit = match sealed {
             Sealed::Nothing { .. } => {
                 report.seal = Some(SealReport::default());
@@ -45,7 +54,9 @@ impl Engine {
             Sealed::Commit { oid, branch, subject, plan, .. } => {
                 tracing::info!(commit = %oid, %branch, paths = plan.changes.len(), "sealed");
                 report.seal = Some(seal_report(oid, subject, &plan));
-                self.index_after_seal(lock, oid, &freeze, at);
+                if let Some(lock) = lock {
+                    self.index_after_seal(lock, oid, &freeze, at);
+                }
                 Some((branch, oid))
             }
         };
@@ -73,6 +84,38 @@ impl Engine {
             agent: std::env::var("TOFT_AGENT").ok().filter(|agent| !agent.is_empty()),
             host: Some(host).filter(|host| !host.is_empty() && host != "(none)"),
         }
+    }
+}
+
+/// One seal's looks at the workspace. git may go on with the index until the branch moves; where it
+/// changed what is tracked, or began something, the seal looks again, in the end under the lock.
+struct Sealing<'a> {
+    engine: &'a Engine,
+    looks: u32,
+    lock: Option<IndexLock>,
+}
+
+impl commit::Look for Sealing<'_> {
+    type Error = Failure;
+
+    fn look(&mut self, head: &Head) -> Result<commit::Cut, Failure> {
+        self.looks += 1;
+        self.lock = None;
+        if self.looks > FREE_LOOKS {
+            self.lock = Some(self.engine.lock_index()?);
+        }
+        let cut = self.engine.look(head)?;
+        // A commit must not outlive the files that it was made from: after power loss the next one
+        // would take it back.
+        self.engine.overlay.sync()?;
+        Ok(cut)
+    }
+
+    fn settle(&mut self, head: &Head, cut: &commit::Cut) -> Result<bool, Failure> {
+        if self.lock.is_none() {
+            self.lock = Some(self.engine.lock_index()?);
+        }
+        Ok(self.engine.tracked(head)? == cut.tracked)
     }
 }
 

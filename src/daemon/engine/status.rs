@@ -27,6 +27,7 @@ impl Engine {
             let what = "writing failed once; the workspace is read-only until it is mounted again";
             report.problems.push(Failure::new(Kind::ReadOnly, what).cause(why));
         }
+        report.problems.extend(self.losses());
         if let Some(operation) = self.operation()? {
             let what = format!("{operation}: nothing is committed until it is over");
             report.problems.push(Failure::new(Kind::InProgress, what).fix(operation.way_out()));
