@@ -41,17 +41,12 @@ pub const KNOWN: &[(&str, Kind)] = &[
     ("allow_root", Kind::Flag),
     ("default_permissions", Kind::Flag),
     ("atime", Kind::Clears("noatime")),
-    ("dev", Kind::Flag),
     ("exec", Kind::Clears("noexec")),
     ("gid", Kind::Number(0)),
     ("noatime", Kind::Flag),
-    // how toft mounts unless the opposite is asked for
-    ("nodev", Kind::Clears("dev")),
     ("noexec", Kind::Flag),
-    ("nosuid", Kind::Clears("suid")),
     ("ro", Kind::Flag),
     ("rw", Kind::Clears("ro")),
-    ("suid", Kind::Flag),
     ("uid", Kind::Number(0)),
     // for mount(8), fstab and systemd
     ("_netdev", Kind::Ignored),
@@ -65,6 +60,8 @@ pub const KNOWN: &[(&str, Kind)] = &[
     ("lazytime", Kind::Ignored),
     ("loud", Kind::Ignored),
     ("noauto", Kind::Ignored),
+    // a mount is always that
+    ("nodev", Kind::Ignored),
     ("nodiratime", Kind::Ignored),
     ("nofail", Kind::Ignored),
     ("nogroup", Kind::Ignored),
@@ -72,6 +69,8 @@ pub const KNOWN: &[(&str, Kind)] = &[
     ("noowner", Kind::Ignored),
     ("norelatime", Kind::Ignored),
     ("nostrictatime", Kind::Ignored),
+    // a mount is always that
+    ("nosuid", Kind::Ignored),
     ("nouser", Kind::Ignored),
     ("nousers", Kind::Ignored),
     ("owner", Kind::Ignored),
@@ -81,10 +80,12 @@ pub const KNOWN: &[(&str, Kind)] = &[
     ("user", Kind::Ignored),
     ("users", Kind::Ignored),
     // known, and not to be had
+    ("dev", Kind::Refused("device nodes never work in a mount of toft's")),
     ("dirsync", Kind::Refused("fsync the folder instead")),
     ("password", Kind::Refused("write it to a file and give credential=file:PATH")),
     ("remount", Kind::Refused("unmount and mount again")),
     ("strictatime", Kind::Refused("no times of reads are kept")),
+    ("suid", Kind::Refused("set-user-id bits never work in a mount of toft's")),
     ("sync", Kind::Refused("open with O_SYNC or call fsync instead")),
     ("token", Kind::Refused("write it to a file and give credential=file:PATH")),
 ];

@@ -18,5 +18,7 @@ pub fn start(cli: &Cli) {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
+        // It would be told on stderr, where the log goes: on a full disk that panics.
+        .log_internal_errors(false)
         .init();
 }

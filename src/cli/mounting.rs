@@ -11,9 +11,7 @@ use crate::daemon::mountinfo::{self, Mount};
 use crate::daemon::presence::Presence;
 use crate::daemon::serve::{ServeRequest, serve};
 use crate::daemon::spawn::Ready;
-use crate::daemon::{
-    Access, Failure, FlushReport, Host, Kind, MountFlags, clear_dead, fuse_access, restore,
-};
+use crate::daemon::{Access, Failure, FlushReport, Host, Kind, clear_dead, fuse_access, restore};
 use crate::registry::WorkspaceRecord;
 use crate::types::WorkspaceId;
 use serde::Serialize;
@@ -72,8 +70,7 @@ impl Plan {
         show: impl Fn(&Mounted),
     ) -> Result<Option<FlushReport>, Failure> {
         fuse_access::check()?;
-        let root = rustix::process::geteuid().is_root();
-        let (access, flags) = (self.options.access()?, self.options.mount_flags(root)?);
+        let access = self.options.access()?;
         let mut directories = global.directories();
         directories = directories.or(self.options.directories());
         let host = Host::open(directories)?;
@@ -85,7 +82,7 @@ impl Plan {
             return Ok(None);
         }
         let chosen = self.choose(&host, &dir, source.as_ref(), global)?;
-        let request = self.serve_request(&host, &chosen.record, access, flags);
+        let request = self.serve_request(&host, &chosen.record, access);
         if foreground {
             let ready = |ready: &Ready| {
                 let Ready::Mounted { pid } = ready else { return Ok(()) };
@@ -286,20 +283,14 @@ impl Plan {
         Ok(record)
     }
 
-    fn serve_request(
-        &self,
-        host: &Host,
-        record: &WorkspaceRecord,
-        access: Access,
-        flags: MountFlags,
-    ) -> ServeRequest {
+    fn serve_request(&self, host: &Host, record: &WorkspaceRecord, access: Access) -> ServeRequest {
         ServeRequest {
             state: host.directories.state.clone(),
             cache: host.directories.cache.clone(),
             runtime: host.directories.runtime.clone(),
             workspace: record.id.clone(),
             access,
-            flags,
+            flags: self.options.mount_flags(),
         }
     }
 }

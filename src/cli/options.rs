@@ -25,8 +25,6 @@ pub struct Options {
     pub default_permissions: bool,
     pub uid: Option<u32>,
     pub gid: Option<u32>,
-    pub dev: bool,
-    pub suid: bool,
     pub noexec: bool,
     pub noatime: bool,
     pub state_dir: Option<PathBuf>,
@@ -73,14 +71,9 @@ impl Options {
             .map_err(|error| Failure::new(Kind::Usage, "the options make no sense").cause(error))
     }
 
-    /// What the mount gets, where `root`, or somebody else, may have it.
-    pub fn mount_flags(&self, root: bool) -> Result<MountFlags, Failure> {
-        if (self.dev || self.suid) && !root {
-            let what = "only root may mount with the options dev and suid";
-            return Err(Failure::new(Kind::Permission, what).fix("leave them out"));
-        }
-        let Self { dev, suid, noexec, noatime, .. } = *self;
-        Ok(MountFlags { dev, suid, noexec, noatime })
+    /// What the mount gets.
+    pub fn mount_flags(&self) -> MountFlags {
+        MountFlags { noexec: self.noexec, noatime: self.noatime }
     }
 
     /// Who may look.
@@ -133,7 +126,9 @@ impl HelperRequest {
 
 /// Reads a policy that was written behind `key`.
 pub fn flush_policy(key: &str, text: &str) -> Result<FlushPolicy, Failure> {
-    text.parse().map_err(|why| Failure::new(Kind::Usage, format!("{key}: {why}")))
+    text.parse().map_err(|why| {
+        Failure::new(Kind::Usage, format!("{key}: {why}")).fix("see toft mount --help")
+    })
 }
 
 #[cfg(test)]

@@ -7,13 +7,18 @@ use std::io::Write;
 pub fn json<T: Serialize>(document: &T) {
     match serde_json::to_string_pretty(document) {
         Ok(text) => line(&text),
-        Err(error) => eprintln!("error: cannot print the answer: {error}"),
+        Err(error) => talk(&format!("error: cannot print the answer: {error}")),
     }
 }
 
 /// Prints a line on stdout. A reader that went away (`| head`) is no error.
 pub fn line(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Prints a line on stderr; where that takes nothing, on a full disk, nobody is told.
+pub fn talk(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// `1 file`, `2 files`.

@@ -1,5 +1,6 @@
 //! What a failure looks like, and what it exits with.
 
+use super::output;
 use crate::daemon::{Failure, Kind};
 use serde::Serialize;
 use std::process::ExitCode;
@@ -53,7 +54,7 @@ pub fn failure(failure: &Failure, json: bool) -> ExitCode {
     let exit_code = exit_code(failure.kind);
     if json {
         let error = ErrorBody { failure, exit_code };
-        super::output::json(&ErrorDocument { schema: "toft.error/1", error });
+        output::json(&ErrorDocument { schema: "toft.error/1", error });
     } else {
         talk(failure);
     }
@@ -62,12 +63,12 @@ pub fn failure(failure: &Failure, json: bool) -> ExitCode {
 
 /// Prints a failure on stderr: what, cause, fix.
 pub fn talk(failure: &Failure) {
-    eprintln!("error[{}]: {}", failure.kind.slug(), failure.message);
+    output::talk(&format!("error[{}]: {}", failure.kind.slug(), failure.message));
     if let Some(cause) = &failure.cause {
-        eprintln!("  cause: {}", indent(cause));
+        output::talk(&format!("  cause: {}", indent(cause)));
     }
     if let Some(fix) = &failure.fix {
-        eprintln!("  fix:   {}", indent(fix));
+        output::talk(&format!("  fix:   {}", indent(fix)));
     }
 }
 

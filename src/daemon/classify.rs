@@ -34,7 +34,10 @@ impl From<GitError> for Failure {
             GitError::Filter { .. } => Failure::new(Kind::Guard, text)
                 .fix("install the filter's program, or take the path out of .gitattributes"),
             GitError::Unreachable(_) => {
-                Failure::new(Kind::Unreachable, "the remote cannot be reached").cause(text)
+                Failure::new(Kind::Unreachable, "the remote cannot be reached").cause(text).fix(
+                    "check network and URL with: git ls-remote URL; what this host has of it \
+                     already is mounted with --offline",
+                )
             }
             GitError::Credentials(_) => {
                 Failure::new(Kind::Credentials, "the remote refused the credentials")
@@ -105,7 +108,9 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let text = error.to_string();
         match error {
-            StoreError::Source(_) | StoreError::Subdirectory(_) => Failure::new(Kind::Usage, text),
+            StoreError::Source(_) | StoreError::Subdirectory(_) => {
+                Failure::new(Kind::Usage, text).fix("see toft mount --help")
+            }
             StoreError::SecretInUrl => {
                 Failure::new(Kind::Usage, "the URL holds a password or token")
                     .cause("it would show in ps, logs and configuration")
@@ -113,10 +118,13 @@ impl From<StoreError> for Failure {
                         "sign in with git (git credential approve), or give --credential file:PATH",
                     )
             }
-            StoreError::NoSuchPath(_) => Failure::new(Kind::NoSuchRepository, text),
-            StoreError::NoSuchBranch { .. }
-            | StoreError::NoDefaultBranch { .. }
-            | StoreError::NoSuchCommit(_) => Failure::new(Kind::NoSuchRef, text),
+            StoreError::NoSuchPath(_) => Failure::new(Kind::NoSuchRepository, text)
+                .fix("name a URL, user@host:path, or the path of a repository"),
+            StoreError::NoSuchBranch { .. } | StoreError::NoDefaultBranch { .. } => {
+                Failure::new(Kind::NoSuchRef, text).fix("pick one of: git ls-remote URL")
+            }
+            StoreError::NoSuchCommit(_) => Failure::new(Kind::NoSuchRef, text)
+                .fix("name a commit that a branch or tag of the remote holds"),
             StoreError::HashChanged { .. } => Failure::new(Kind::Corrupt, text),
             StoreError::Io { source, .. } => Failure::system(text, &source),
             StoreError::Git(error) => error.into(),
@@ -193,7 +201,7 @@ impl From<MountError> for Failure {
                 Failure::system(text, source)
             }
             MountError::Helper(_) => {
-                Failure::new(Kind::Permission, "fusermount3 refused").cause(text)
+                Failure::new(Kind::Permission, "fusermount3 refused").cause(text).fix("toft doctor")
             }
         }
     }

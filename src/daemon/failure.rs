@@ -63,6 +63,9 @@ pub enum Kind {
     Deadline,
 }
 
+/// What to do where the system says no.
+const NOT_ALLOWED: &str = "do it as the user who owns it, or name another place";
+
 /// A failure as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
@@ -102,6 +105,7 @@ impl Failure {
         let what = what.into();
         move |error| match kind_of_io(&error) {
             Kind::DiskFull => Self::disk_full(format!("{what}: {error}")),
+            Kind::Permission => Self::new(Kind::Permission, what).cause(error).fix(NOT_ALLOWED),
             kind => Self::new(kind, what).cause(error),
         }
     }
@@ -110,6 +114,7 @@ impl Failure {
     pub fn system(text: String, error: &std::io::Error) -> Self {
         match kind_of_io(error) {
             Kind::DiskFull => Self::disk_full(text),
+            Kind::Permission => Self::new(Kind::Permission, text).fix(NOT_ALLOWED),
             kind => Self::new(kind, text),
         }
     }

@@ -54,10 +54,6 @@ pub struct MountFlags {
     pub noexec: bool,
     /// Times of reads are not kept. (None are in any case.)
     pub noatime: bool,
-    /// Set-user-id bits work; only root may have that.
-    pub suid: bool,
-    /// Device nodes work; only root may have that.
-    pub dev: bool,
 }
 
 impl Default for MountOptions {
@@ -127,13 +123,10 @@ fn mount_as_root(dir: &Path, options: &MountOptions) -> Result<OwnedFd, MountErr
 }
 
 fn kernel_flags(options: &MountOptions) -> KernelFlags {
-    let MountFlags { noexec, noatime, suid, dev } = options.flags;
-    let mut flags = KernelFlags::empty();
+    let mut flags = KernelFlags::NOSUID | KernelFlags::NODEV;
     flags.set(KernelFlags::RDONLY, options.read_only);
-    flags.set(KernelFlags::NOSUID, !suid);
-    flags.set(KernelFlags::NODEV, !dev);
-    flags.set(KernelFlags::NOEXEC, noexec);
-    flags.set(KernelFlags::NOATIME, noatime);
+    flags.set(KernelFlags::NOEXEC, options.flags.noexec);
+    flags.set(KernelFlags::NOATIME, options.flags.noatime);
     flags
 }
 

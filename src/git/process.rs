@@ -4,6 +4,7 @@ use super::redact::Redactor;
 use super::{GitError, Result, classify, url};
 use crate::sys::{Cancel, with_usual_limits};
 use std::ffi::{OsStr, OsString};
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -348,7 +349,7 @@ impl<'a> Progress<'a> {
             if matches!(byte, b'\r' | b'\n') {
                 let text = self.redactor.clean(&String::from_utf8_lossy(&self.line));
                 if classify::is_progress(&text) {
-                    eprint!("{}{}", text.trim_end(), char::from(byte));
+                    let _ = write!(std::io::stderr(), "{}{}", text.trim_end(), char::from(byte));
                 }
                 self.line.clear();
             } else if self.line.len() < LINE_MAX {

@@ -6,6 +6,7 @@ fn refused(world: &World, line: &str, code: i32, word: &str) {
     let ran = world.host.toft(line).expect_code(code);
     assert!(ran.stderr.contains(word), "{line}: {}", ran.stderr);
     assert!(ran.stderr.starts_with("error["), "{line}: {}", ran.stderr);
+    assert!(ran.stderr.contains("\n  fix: "), "{line} says not what to do: {}", ran.stderr);
 }
 
 #[test]

@@ -78,6 +78,7 @@ fn a_user_mounts_nothing_where_he_may_not_write() {
     for dir in [roots.join("new"), roots.join("empty")] {
         let ran = try_mount(&host, &url, &dir, "").expect_code(1);
         assert!(ran.stderr.contains("error[permission]"), "{}: {}", dir.display(), ran.stderr);
+        assert!(ran.stderr.contains("  fix:"), "{}: {}", dir.display(), ran.stderr);
         assert!(support::mounts::below(&host.path("")).is_empty(), "{}", dir.display());
     }
     assert!(!roots.join("new").exists() && roots.join("empty").exists());
@@ -89,6 +90,7 @@ fn a_user_mounts_nothing_where_he_may_not_write() {
         let dir = host.path("work/r");
         let ran = try_mount(&host, &url, &dir, "").expect_code(1);
         assert!(ran.stderr.contains("error[permission]"), "{which}: {}", ran.stderr);
+        assert!(ran.stderr.contains("  fix:"), "{which}: {}", ran.stderr);
         assert!(support::mounts::below(&host.path("work")).is_empty(), "{which}");
         assert!(!dir.exists(), "{which}");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).expect("chmod");

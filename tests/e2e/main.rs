@@ -16,6 +16,7 @@ mod kernel;
 mod limits;
 mod mount8;
 mod mount_options;
+mod odd_folders;
 mod policies;
 mod power;
 mod race;

@@ -184,6 +184,13 @@ fn mistakes_are_told_with_the_codes_of_mount() {
     let (url, dir) = (server.url("r.git"), text(&dir).to_owned());
     let ran = installed.run(mount, &[&url, &dir, "brnach=main"]).expect_code(1);
     assert!(ran.stderr.contains("did you mean 'branch'?"), "{}", ran.stderr);
+    for word in ["strictatime", "sync", "dirsync", "token=x"] {
+        let ran = installed.run(mount, &[&url, &dir, word]).expect_code(1);
+        let name = word.split('=').next().expect("a name");
+        assert!(ran.stderr.contains(&format!("'{name}' is refused")), "{word}: {}", ran.stderr);
+    }
+    let ran = installed.run(mount, &[&url, &dir, "allow_root,allow_other"]).expect_code(1);
+    assert!(ran.stderr.contains("exclude each other"), "{}", ran.stderr);
     installed.run(mount, &[&url, &dir, "branch=no-such"]).expect_code(32);
     let none = format!("{url}.none");
     installed.run(mount, &[&none, &dir, "ro"]).expect_code(32);

@@ -51,27 +51,6 @@ fn what_mount_takes_of_a_file_system_has_its_effect_for_root_and_for_users() {
 }
 
 #[test]
-fn nosuid_and_nodev_are_only_taken_back_by_root() {
-    let test = "nosuid_and_nodev_are_only_taken_back_by_root";
-    if !support::can_mount(test) || !support::is_root() {
-        return;
-    }
-    let server = Server::start(Kind::Http);
-    server.seeded("r.git");
-    let host = Host::new();
-    let dir = mount(&host, &server.url("r.git"), "r", "-o suid,dev");
-    assert!(!options(&dir).iter().any(|word| word == "nosuid" || word == "nodev"));
-    umount(&host, &dir, "").expect_code(0);
-    if support::can_mount_as_user(test) {
-        let host = Host::ordinary_user();
-        for word in ["suid", "dev"] {
-            let ran = try_mount(&host, &server.url("r.git"), &dir, &format!("-o {word}"));
-            assert!(ran.expect_code(1).stderr.contains("only root may mount with"));
-        }
-    }
-}
-
-#[test]
 fn allow_root_lets_root_in_and_nobody_else() {
     let test = "allow_root_lets_root_in_and_nobody_else";
     if !support::can_mount(test) || !support::is_root() {
@@ -120,6 +99,8 @@ fn what_cannot_be_had_is_refused_by_name_before_anything_is_done() {
     let host = Host::new();
     for (words, said) in [
         ("strictatime", "'strictatime' is refused"),
+        ("suid", "'suid' is refused"),
+        ("dev", "'dev' is refused"),
         ("sync", "'sync' is refused"),
         ("remount,ro", "'remount' is refused"),
         ("noexce", "did you mean 'noexec'?"),

@@ -175,3 +175,45 @@ fn a_remote_that_cannot_be_reached_mounts_nothing() {
         assert!(!dir.exists());
     }
 }
+
+/// Runs toft where there is no network at all, not even loopback.
+fn without_network(host: &Host, arguments: &[&str]) -> Ran {
+    let mut command = host.command("unshare");
+    command.args(["--net", env!("CARGO_BIN_EXE_toft")]).args(arguments);
+    host.run(command)
+}
+
+#[test]
+fn without_a_network_what_is_here_can_be_worked_on() {
+    let test = "without_a_network_what_is_here_can_be_worked_on";
+    if !support::can_mount(test) || !support::is_root() {
+        return;
+    }
+    let server = Server::start(Kind::Http);
+    let repo = server.seeded("r.git");
+    let (url, host) = (server.url("r.git"), Host::new());
+    let dir = host.path("work/r");
+    let mount_it = ["mount", &url, text(&dir)];
+    for url in [&url, "http://no-such-host.invalid/r.git", "ssh://192.0.2.1/r.git"] {
+        let ran = without_network(&host, &["mount", url, text(&dir)]).expect_code(69);
+        assert!(ran.stderr.contains("error[unreachable]"), "{}", ran.stderr);
+        assert!(!dir.exists(), "{url}");
+    }
+    // nothing is here yet
+    without_network(&host, &["mount", &url, text(&dir), "--offline"]).expect_code(69);
+    host.toft_with(&mount_it).expect_code(0);
+    umount(&host, &dir, "").expect_code(0);
+
+    let ran = without_network(&host, &mount_it).expect_code(69);
+    assert!(ran.stderr.contains("--offline"), "it says how: {}", ran.stderr);
+    let here = [&mount_it[..], &["--offline"]].concat();
+    without_network(&host, &here).expect_code(0);
+    assert_eq!(fs::read_to_string(dir.join("README")).expect("read"), "hello\n");
+    fs::write(dir.join("work"), "work\n").expect("write");
+    host.git(&dir, &["log", "--stat"]);
+    let ran = umount(&host, &dir, "").expect_code(76);
+    assert!(ran.stderr.contains("queued and safe"), "{}", ran.stderr);
+    host.toft("recover").expect_code(0);
+    assert_eq!(history(&repo, "main").len(), 2);
+    assert_sound(&repo);
+}

@@ -38,7 +38,7 @@ impl Demo {
             output::line("  toft mount YOUR-REPOSITORY folder; edit in it; toft umount folder");
         } else {
             for difference in &story.differences {
-                eprintln!("differs: {difference}");
+                output::talk(&format!("differs: {difference}"));
             }
         }
         Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -43,7 +43,7 @@ impl Diff {
             output::line(&format!("! {} ({})", skipped.path, skipped.why));
         }
         if diff.truncated {
-            eprintln!("(more paths than are listed)");
+            output::talk("(more paths than are listed)");
         }
         Ok(ExitCode::SUCCESS)
     }

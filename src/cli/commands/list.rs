@@ -104,6 +104,6 @@ fn print(report: &Report) {
         crate::cli::report::talk(problem);
     }
     if report.workspaces.iter().any(|line| line.state == "dead") {
-        eprintln!("Next: toft recover   (seals and pushes what dead daemons left)");
+        output::talk("Next: toft recover   (seals and pushes what dead daemons left)");
     }
 }

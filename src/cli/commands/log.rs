@@ -48,7 +48,7 @@ impl Log {
             ));
         }
         if log.commits.iter().any(|commit| !commit.pushed) {
-            eprintln!("* is not on the remote yet, as far as is known here");
+            output::talk("* is not on the remote yet, as far as is known here");
         }
         Ok(ExitCode::SUCCESS)
     }
