@@ -1,8 +1,8 @@
 //! What can be said on the command line; each command's own arguments stand in its file.
 
 use super::commands::{
-    commit, daemon, demo, diff, doctor, flush, list, log, mount, push, recover, rm, status, umount,
-    version,
+    commit, daemon, demo, diff, doctor, flush, fsck, list, log, mount, push, recover, rm, status,
+    umount, version,
 };
 use crate::registry::DirectoryOverrides;
 use clap::{Args, Parser, Subcommand};
@@ -83,6 +83,7 @@ pub enum Command {
     Diff(diff::Diff),
     Rm(rm::Rm),
     Recover(recover::Recover),
+    Fsck(fsck::Fsck),
     Doctor(doctor::Doctor),
     Demo(demo::Demo),
     Version(version::Version),

@@ -111,7 +111,7 @@ pub fn client(host: &Host, record: &WorkspaceRecord) -> Result<Option<Client>, F
 
 fn deadline(request: &Request) -> Option<Duration> {
     match request {
-        Request::Status | Request::Diff | Request::Log(_) => Some(LOCAL),
+        Request::Status | Request::Diff | Request::Log(_) | Request::Fsck => Some(LOCAL),
         Request::Flush(flush) => {
             flush.timeout_s.map(|seconds| Duration::from_secs(seconds) + GRACE)
         }

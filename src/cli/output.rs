@@ -23,7 +23,11 @@ pub fn talk(text: &str) {
 
 /// `1 file`, `2 files`.
 pub fn count(number: u64, one: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+    match number {
+        1 => format!("1 {one}"),
+        _ if one.ends_with("sh") => format!("{number} {one}es"),
+        _ => format!("{number} {one}s"),
+    }
 }
 
 /// The first digits of an object id.

@@ -207,6 +207,21 @@ pub enum PushReport {
     },
 }
 
+/// What a check looked at, and what is wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FsckReport {
+    /// Inodes of the overlay.
+    pub inodes: u64,
+    /// Bodies that they name.
+    pub bodies: u64,
+    /// Objects of the base that they name.
+    pub objects: u64,
+    /// Refs with something that waits to be pushed.
+    pub queued: u64,
+    /// What is wrong; nothing, if it is sound.
+    pub problems: Vec<String>,
+}
+
 /// The paths that the next seal would change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiffReport {

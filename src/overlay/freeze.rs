@@ -64,6 +64,11 @@ impl Freeze {
         self.index.node(ino)
     }
 
+    /// All nodes.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
     /// The record up to which it holds everything.
     pub fn seq(&self) -> Seq {
         self.seq

@@ -1,7 +1,7 @@
 //! The index: nodes by inode number, and how a change alters it. Pure.
 
 use super::change::Change;
-use super::node::{Directory, FileData, Node, NodeData, Slot};
+use super::node::{Directory, FileData, Node, NodeData};
 use crate::types::{BodyId, Ino};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -105,16 +105,6 @@ impl Index {
     /// The bodies that nodes refer to.
     pub(super) fn bodies(&self) -> impl Iterator<Item = BodyId> {
         self.nodes.values().filter_map(|node| node.body())
-    }
-
-    /// The first `Slot::Entry` without a node, if any: a broken invariant.
-    pub fn dangling_slot(&self) -> Option<(Ino, Ino)> {
-        self.iter().find_map(|(dir, node)| {
-            node.directory()?.delta.values().find_map(|slot| match slot {
-                Slot::Entry(ino) if !self.nodes.contains_key(ino) => Some((dir, *ino)),
-                _ => None,
-            })
-        })
     }
 
     fn node_mut(&mut self, ino: Ino) -> Option<&mut Node> {

@@ -13,6 +13,7 @@
 //! host believes the records up to the last mark and sets the others aside (`.cut`).
 
 mod change;
+mod check;
 mod codec;
 mod content;
 mod error;
@@ -24,6 +25,7 @@ mod replay;
 mod store;
 
 pub use change::Change;
+pub use check::{Flaw, check};
 pub use content::{Bodies, Body, BodyStat, WriteGuard};
 pub use error::OverlayError;
 pub use freeze::Freeze;

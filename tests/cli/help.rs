@@ -1,8 +1,8 @@
 use crate::support::Host;
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "mount", "umount", "flush", "commit", "push", "status", "list", "log", "diff", "rm", "recover",
-    "doctor", "demo", "version",
+    "fsck", "doctor", "demo", "version",
 ];
 
 #[test]

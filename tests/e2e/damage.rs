@@ -2,7 +2,7 @@
 
 use super::support::hard_cases::{self, Damage};
 use super::support::{self, Host, Kind, Server};
-use super::work::{assert_sound, history, mount, umount};
+use super::work::{assert_sound, history, mount, text, umount};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -81,4 +81,40 @@ fn a_damaged_directory_is_an_error_and_everything_else_works() {
         assert_sound(&repo);
         umount(&host, &dir, "--discard");
     }
+}
+
+#[test]
+fn fsck_finds_what_is_missing_and_says_sound_of_what_is_not() {
+    if !support::can_mount("fsck_finds_what_is_missing_and_says_sound_of_what_is_not") {
+        return;
+    }
+    let server = Server::start(Kind::File);
+    server.seeded("r.git");
+    let host = Host::new();
+    let dir = mount(&host, &server.url("r.git"), "r", "--flush-on manual");
+    fs::write(dir.join("README"), "changed\n").expect("write");
+    fs::rename(dir.join("src"), dir.join("source")).expect("rename");
+    let sound = host.toft_with(&["fsck", text(&dir)]).expect_code(0);
+    assert!(sound.text().contains("sound"), "{}", sound.text());
+    umount(&host, &dir, "--no-push --keep").expect_code(0);
+    let id = host.toft("list --json").ok();
+    let id: serde_json::Value = serde_json::from_str(&id).expect("json");
+    let id = id["workspaces"][0]["id"].as_str().expect("an id").to_owned();
+    host.toft_with(&["fsck", &id]).expect_code(0);
+    let state = host.path("state/workspaces").join(&id);
+
+    let body = fs::read_dir(state.join("bodies/0")).expect("bodies").flatten().next();
+    let body = body.expect("a body").path();
+    let aside = host.path("work/aside");
+    fs::rename(&body, &aside).expect("mv");
+    let found = host.toft_with(&["fsck", "--json", &id]).expect_code(1);
+    let report: serde_json::Value = serde_json::from_slice(&found.stdout).expect("json");
+    let problems = report["problems"].to_string();
+    assert!(problems.contains("body"), "{problems}");
+    fs::rename(&aside, &body).expect("mv back");
+    host.toft_with(&["fsck", &id]).expect_code(0);
+
+    fs::rename(host.path("cache"), &aside).expect("mv");
+    let found = host.toft_with(&["fsck", &id]).expect_code(1);
+    assert!(found.text().contains("git: "), "{}", found.text());
 }

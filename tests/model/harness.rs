@@ -37,6 +37,8 @@ pub trait System {
     fn see_open(&mut self, slot: usize) -> Seen;
     /// Looks at an open directory; of one that was removed only the attributes.
     fn see_open_dir(&mut self, slot: usize) -> Attr;
+    /// Looks inside, where that can be done.
+    fn check(&mut self) {}
 }
 
 pub fn base() -> Vec<(Vec<u8>, Given)> {
@@ -122,6 +124,7 @@ pub fn run<S: System>(mut system: S, ops: &[Op]) {
         assert_eq!(got, wanted, "step {number}: {step:?}");
         if number % CHECK_EVERY == 0 || step == Step::Remount {
             judge.compare(&mut system, &model, number);
+            system.check();
         }
     }
     judge.compare(&mut system, &model, ops.len());

@@ -127,7 +127,7 @@ fn picture(workspace: &Workspace) -> BTreeMap<String, (Ino, FileKind, u32, u32, 
 
 fn no_node_is_lost(workspace: &Workspace) {
     let index = workspace.overlay().read();
-    assert_eq!(index.dangling_slot(), None);
+    assert_eq!(toft::overlay::check(&index), []);
     for (ino, node) in index.iter() {
         assert!(node.meta.nlink > 0, "inode {} has no name and nobody holds it", ino.0);
         if let NodeData::Regular(FileData::Body(id)) = node.data {

@@ -311,6 +311,10 @@ impl System for Direct {
         self.see_ino(ino, Some(fh))
     }
 
+    fn check(&mut self) {
+        assert_eq!(toft::overlay::check(&self.workspace.overlay().read()), []);
+    }
+
     fn see_open_dir(&mut self, slot: usize) -> Attr {
         self.workspace.getattr(self.dirs[slot].unwrap().0).unwrap()
     }
@@ -377,6 +381,10 @@ impl Direct {
                 todo.push(path.iter().chain([name]).cloned().collect());
             }
             seen.insert(path, found);
+        }
+        let flaws = toft::overlay::check(&direct.workspace.overlay().read());
+        if !flaws.is_empty() {
+            return Err(format!("{flaws:?}"));
         }
         Ok(seen)
     }

@@ -6,6 +6,7 @@ pub mod demo;
 pub mod diff;
 pub mod doctor;
 pub mod flush;
+pub mod fsck;
 pub mod list;
 pub mod log;
 pub mod mount;
@@ -35,6 +36,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Diff(diff) => diff.run(global),
         Command::Rm(rm) => rm.run(global),
         Command::Recover(recover) => recover.run(global),
+        Command::Fsck(fsck) => fsck.run(global),
         Command::Demo(demo) => demo.run(global),
         Command::Doctor(doctor) => doctor.run(global),
         Command::Version(version) => version.run(global),

@@ -2,7 +2,7 @@
 //! line each. Pure.
 
 use crate::daemon::failure::Failure;
-use crate::daemon::report::{DiffReport, FlushReport, LogReport, StatusReport};
+use crate::daemon::report::{DiffReport, FlushReport, FsckReport, LogReport, StatusReport};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read};
@@ -41,6 +41,8 @@ pub enum Request {
     Diff,
     /// Commits of the branch, newest first.
     Log(LogRequest),
+    /// Whether everything fits together.
+    Fsck,
 }
 
 /// A flush: everything acked so far becomes sealed and pushed.
@@ -96,6 +98,8 @@ pub enum Reply {
     Diff(DiffReport),
     /// To [`Request::Log`].
     Log(LogReport),
+    /// To [`Request::Fsck`].
+    Fsck(FsckReport),
     /// It did not work.
     Failed(Failure),
 }

@@ -4,6 +4,7 @@
 //! Lock: `flushing` is held for a whole flush, network included; no file operation waits for it.
 
 mod absorb;
+mod fsck;
 mod gitdir;
 mod history;
 mod holdings;
@@ -96,6 +97,7 @@ impl Engine {
         let answer = match request {
             Request::Status => self.status().map(|status| Reply::Status(Box::new(status))),
             Request::Diff => self.diff().map(Reply::Diff),
+            Request::Fsck => self.fsck().map(Reply::Fsck),
             Request::Log(log) => self.log(log.limit).map(Reply::Log),
             Request::Flush(request) => {
                 let mut report = FlushReport::new(self.id(), self.dir());

@@ -1,0 +1,107 @@
+//! Whether journal, bodies, git and queue agree. Reads everything that they name, alters nothing.
+
+use super::Engine;
+use crate::daemon::failure::Failure;
+use crate::daemon::report::FsckReport;
+use crate::overlay::{self, DirBase, FileData, Freeze, Node, NodeData};
+use crate::types::{BodyId, Ino, Oid};
+use std::collections::BTreeSet;
+
+impl Engine {
+    /// Checks the workspace. An error means that it could not even be looked at.
+    pub fn fsck(&self) -> Result<FsckReport, Failure> {
+        let freeze = self.overlay.freeze();
+        let mut report = FsckReport { inodes: freeze.len() as u64, ..FsckReport::default() };
+        let flaws = overlay::check(freeze.index());
+        report.problems.extend(flaws.iter().map(|flaw| format!("overlay: {flaw}")));
+        self.check_content(&freeze, &mut report);
+        self.check_git(&mut report);
+        self.check_queue(&mut report)?;
+        report.problems.extend(self.losses().iter().map(ToString::to_string));
+        report.problems.extend(self.overlay.read_only_reason());
+        Ok(report)
+    }
+
+    /// Bodies and base objects that inodes name.
+    fn check_content(&self, freeze: &Freeze, report: &mut FsckReport) {
+        let (mut bodies, mut objects) = (Vec::new(), BTreeSet::new());
+        for (ino, node) in freeze.index().iter() {
+            match named(node) {
+                Some(Named::Body(id)) => bodies.push((ino, id)),
+                Some(Named::Object(oid)) => drop(objects.insert((oid, ino))),
+                None => {}
+            }
+        }
+        report.bodies = bodies.len() as u64;
+        report.objects = objects.len() as u64;
+        for (ino, id) in bodies {
+            if let Err(error) = freeze.body(id) {
+                let at = self.show(ino);
+                report.problems.push(format!("the content of {at} (body {}): {error}", id.0));
+            }
+        }
+        for (oid, ino) in objects {
+            if !self.repo.exists(oid) {
+                report.problems.push(format!("git: object {oid} of {} is missing", self.show(ino)));
+            }
+        }
+    }
+
+    /// HEAD and the commit that the workspace was mounted from.
+    fn check_git(&self, report: &mut FsckReport) {
+        let mut commits: Vec<(&str, Oid)> = Vec::new();
+        match self.repo.head() {
+            Ok(head) => commits.extend(head.tip().map(|tip| ("HEAD", tip))),
+            Err(error) => report.problems.push(format!("git: HEAD cannot be read: {error}")),
+        }
+        commits.extend(self.record.base.map(|base| ("the base", base)));
+        for (what, commit) in commits {
+            match self.repo.commit(commit) {
+                Ok(found) if found.tree == self.repo.empty_tree() => {}
+                Ok(found) if self.repo.exists(found.tree) => {}
+                Ok(found) => {
+                    report.problems.push(format!("git: tree {} of {what} is missing", found.tree));
+                }
+                Err(error) => report.problems.push(format!("git: {what}: {error}")),
+            }
+        }
+    }
+
+    /// Commits that wait to be pushed.
+    fn check_queue(&self, report: &mut FsckReport) -> Result<(), Failure> {
+        for state in self.outbox.states()? {
+            let Some(pending) = state.pending else { continue };
+            report.queued += 1;
+            if !self.repo.exists(pending.new) {
+                let what =
+                    format!("queue: commit {} for {} is missing", pending.new, state.refname);
+                report.problems.push(what);
+            }
+        }
+        Ok(())
+    }
+
+    fn show(&self, ino: Ino) -> String {
+        format!("inode {}", ino.0)
+    }
+}
+
+enum Named {
+    Body(BodyId),
+    Object(Oid),
+}
+
+/// What a node says its content is.
+fn named(node: &Node) -> Option<Named> {
+    match &node.data {
+        NodeData::Regular(FileData::Body(id)) => Some(Named::Body(*id)),
+        NodeData::Regular(FileData::Blob(oid)) | NodeData::BaseSymlink(oid) => {
+            Some(Named::Object(*oid))
+        }
+        NodeData::Directory(directory) => match directory.base {
+            DirBase::Tree(oid) => Some(Named::Object(oid)),
+            DirBase::Empty | DirBase::Gitlink(_) => None,
+        },
+        NodeData::Symlink(_) | NodeData::Special(_) => None,
+    }
+}
