@@ -40,8 +40,7 @@ impl Workspace {
             // Only a privileged caller keeps the bits; CAP_FSETID without being root is not seen.
             self.set_size(ino, size, caller.uid != 0)?;
         }
-        let size_only = SetAttr { size: set.size, ..SetAttr::default() };
-        if set.size.is_none() || *set != size_only {
+        if set.size.is_none() || !set.is_size_only() {
             self.set_meta(ino, set)?;
         }
         self.getattr(ino)
@@ -85,6 +84,12 @@ impl SetTime {
 }
 
 impl SetAttr {
+    /// Whether nothing is left to do once the size is set; that sets the mtime to now by itself.
+    fn is_size_only(&self) -> bool {
+        let mtime = self.mtime.filter(|time| *time != SetTime::Now);
+        Self { size: None, mtime, ..*self } == Self::default()
+    }
+
     fn apply(&self, meta: &mut Meta, is_dir: bool, now: Timespec) {
         // chown(2) with neither user nor group is what changes nothing else; it takes the bits too.
         let chown = self.uid.is_some() || self.gid.is_some() || *self == Self::default();
