@@ -226,12 +226,10 @@ impl Filesystem for Adapter {
         reply::entry(reply, made);
     }
 
-    fn open(&self, request: &Request, inode: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
-        let mode = OpenMode {
-            write: flags.acc_mode() != OpenAccMode::O_RDONLY,
-            truncate: flags.0 & libc::O_TRUNC != 0,
-            kill_suid: kills_suid(request),
-        };
+    fn open(&self, _request: &Request, inode: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+        // O_TRUNC comes as a SETATTR once the file is open, see `kernel`.
+        let write = flags.acc_mode() != OpenAccMode::O_RDONLY;
+        let mode = OpenMode { write, ..OpenMode::default() };
         let opened = self.ask(|workspace| workspace.open(ino(inode), mode));
         reply::opened(reply, opened, kernel::FILE);
     }

@@ -19,8 +19,7 @@ pub(super) const DIRECTORY: FopenFlags =
     FopenFlags::FOPEN_KEEP_CACHE.union(FopenFlags::FOPEN_CACHE_DIR);
 
 /// Each is used where the kernel has it; the workspace is right without any.
-const WANTED: [InitFlags; 8] = [
-    InitFlags::FUSE_ATOMIC_O_TRUNC,
+const WANTED: [InitFlags; 7] = [
     InitFlags::FUSE_DO_READDIRPLUS,
     InitFlags::FUSE_READDIRPLUS_AUTO,
     InitFlags::FUSE_PARALLEL_DIROPS,
@@ -34,6 +33,7 @@ const WANTED: [InitFlags; 8] = [
 ];
 
 /// Not wanted: FUSE_WRITEBACK_CACHE (acknowledged writes would die with the daemon),
+/// FUSE_ATOMIC_O_TRUNC (the file would be emptied before the kernel refuses with ETXTBSY),
 /// FUSE_POSIX_LOCKS and FUSE_FLOCK_LOCKS (the kernel's own locks are right on one host),
 /// FUSE_DONT_MASK and FUSE_POSIX_ACL (the kernel applies the umask; ACLs are not kept).
 pub(super) fn configure(config: &mut KernelConfig) {

@@ -15,7 +15,7 @@
 //! content (one stripe an inode; two in stripe order)   whoever alters or replaces a file's bytes
 //!   overlay bodies: writing                              a freeze waits for it
 //!     overlay index (the namespace lock)                   shared to look, exclusive to edit
-//!       inodes, subdirectories, handles                      leaves
+//!       inodes, undropped, subdirectories, handles           leaves
 //! ```
 //! Blobs and trees are loaded, bodies copied and synced with no index lock held.
 //! A crash leaves: what the overlay's journal and bodies hold. Lookups and handles are gone, and with
@@ -57,6 +57,8 @@ pub struct Workspace {
     clock: Arc<dyn Clock>,
     config: ViewConfig,
     inodes: Mutex<InodeTable>,
+    /// Inodes without a name that the disk would not let us drop.
+    undropped: Mutex<Vec<Ino>>,
     subdirectories: Mutex<SubdirectoryCounts>,
     handles: Handles,
     content_locks: ContentLocks,
@@ -87,6 +89,7 @@ impl Workspace {
             clock,
             config,
             inodes: Mutex::default(),
+            undropped: Mutex::default(),
             subdirectories: Mutex::default(),
             handles: Handles::default(),
             content_locks: ContentLocks::default(),

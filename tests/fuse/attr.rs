@@ -132,6 +132,30 @@ fn set_user_id_goes_with_owner_and_content() {
 }
 
 #[test]
+fn a_chown_that_names_nobody_still_clears_set_user_id() {
+    if !is_root() {
+        return;
+    }
+    let world = World::new();
+    for name in ["README", "dir"] {
+        let path = world.path(name);
+        fs::set_permissions(&path, Permissions::from_mode(0o6755)).unwrap();
+        let before = stat(&path);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        chown(&path, None, None).unwrap();
+        let after = stat(&path);
+        let wanted = if name == "dir" { 0o6755 } else { 0o755 };
+        assert_eq!(after.mode() & 0o7777, wanted, "{name}");
+        assert_eq!(
+            (after.uid(), after.gid(), after.mtime_nsec()),
+            (before.uid(), before.gid(), before.mtime_nsec())
+        );
+        let ctime = |stat: &fs::Metadata| (stat.ctime(), stat.ctime_nsec());
+        assert!(ctime(&after) > ctime(&before), "{name}");
+    }
+}
+
+#[test]
 fn the_kernel_checks_permissions() {
     if !is_root() {
         return;

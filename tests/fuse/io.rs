@@ -207,6 +207,28 @@ fn errnos_of_open_read_write() {
 }
 
 #[test]
+fn a_running_program_is_not_written_and_not_emptied() {
+    let world = World::new();
+    let program = world.path("program");
+    fs::copy("/bin/sleep", &program).unwrap();
+    let len = stat(&program).len();
+    let mut running = Command::new(&program).arg("60").spawn().unwrap();
+    let open = |flags| errno(rustix::fs::open(&program, flags, Mode::empty()));
+    let cases = [
+        ("write", open(OFlags::WRONLY), libc::ETXTBSY),
+        ("read and write", open(OFlags::RDWR), libc::ETXTBSY),
+        ("write and empty", open(OFlags::WRONLY | OFlags::TRUNC), libc::ETXTBSY),
+        ("read and empty", open(OFlags::RDONLY | OFlags::TRUNC), libc::ETXTBSY),
+    ];
+    let lives = running.try_wait().unwrap().is_none();
+    running.kill().unwrap();
+    running.wait().unwrap();
+    check_errnos(&cases);
+    assert!(lives, "the program still runs");
+    assert_eq!(stat(&program).len(), len, "a refused open changes nothing");
+}
+
+#[test]
 fn a_script_of_the_base_runs_and_one_that_is_made_too() {
     let world = World::new();
     assert_eq!(sh(world.root(), "./run.sh"), "ran\n");

@@ -28,6 +28,20 @@ fn two_names_are_one_file() {
 }
 
 #[test]
+fn a_file_has_as_many_names_as_on_ext4() {
+    let world = World::new();
+    fs::create_dir(world.path("names")).unwrap();
+    for number in 1..65_000 {
+        fs::hard_link(world.path("README"), world.path(format!("names/{number}"))).unwrap();
+    }
+    assert_eq!(stat(world.path("README")).nlink(), 65_000);
+    let link = || fs::hard_link(world.path("README"), world.path("one-too-many"));
+    assert_eq!(errno(link()), libc::EMLINK);
+    fs::remove_file(world.path("names/7")).unwrap();
+    link().unwrap();
+}
+
+#[test]
 fn links_to_links_and_special_files() {
     let world = World::new();
     let flags = AtFlags::empty();

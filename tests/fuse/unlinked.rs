@@ -1,8 +1,11 @@
 //! Files that are open and have no name.
 
-use crate::world::{World, big, stat};
+use crate::view::State;
+use crate::world::{World, big, lower, stat};
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 fn open(world: &World, name: &str) -> File {
     OpenOptions::new().read(true).write(true).open(world.path(name)).unwrap()
@@ -61,6 +64,36 @@ fn nothing_is_left_when_the_last_handle_closes() {
     drop(base);
     assert!(settled(1), "{} nodes are left", nodes(&world));
     assert_eq!(world.workspace.counters().handles, 0);
+}
+
+#[test]
+fn a_file_that_could_not_be_dropped_on_a_full_disk_goes_once_there_is_space() {
+    let (state, disk) = State::with_faulty_disk(lower());
+    let world = World::with(state);
+    let counters = || world.workspace.counters();
+    let settled = |wanted: &dyn Fn() -> bool| {
+        (0..200).any(|_| {
+            let done = wanted();
+            if !done {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            done
+        })
+    };
+    fs::write(world.path("warm"), "").unwrap();
+    fs::remove_file(world.path("warm")).unwrap();
+    assert!(settled(&|| counters().nodes <= 1));
+    let before = counters();
+    fs::write(world.path("large"), "bytes that take space").unwrap();
+    let file = open(&world, "large");
+    fs::remove_file(world.path("large")).unwrap();
+    disk.full.store(true, Ordering::Relaxed);
+    drop(file);
+    assert!(settled(&|| counters().inodes <= before.inodes), "the kernel forgets the file");
+    disk.full.store(false, Ordering::Relaxed);
+    fs::write(world.path("next"), "").unwrap();
+    fs::remove_file(world.path("next")).unwrap();
+    assert!(settled(&|| counters().nodes <= before.nodes), "{} nodes are left", counters().nodes);
 }
 
 #[test]

@@ -51,6 +51,22 @@ fn user_attributes_are_kept_on_files_and_directories() {
 }
 
 #[test]
+fn a_file_has_room_for_thousands_of_attributes() {
+    let world = World::new();
+    let path = world.path("README");
+    for number in 1000..5000 {
+        setxattr(&path, format!("user.{number}"), b"value", ANY).unwrap();
+    }
+    assert_eq!(list(&path).len(), 4000);
+    setxattr(&path, "user.1000", b"another", XattrFlags::REPLACE).unwrap();
+    assert_eq!(get(&path, "user.1000").unwrap(), b"another");
+    for number in 1000..5000 {
+        removexattr(&path, format!("user.{number}")).unwrap();
+    }
+    assert_eq!(list(&path), Vec::<String>::new());
+}
+
+#[test]
 fn errnos_of_extended_attributes() {
     let world = World::new();
     let path = world.path("README");

@@ -196,9 +196,6 @@ impl Model {
             }
             Op::Chmod { file, perm } => Step::Chmod(choose(*file, self.not_links())?, *perm),
             Op::Chown { file, uid, gid } => {
-                if uid.is_none() && gid.is_none() {
-                    return None;
-                }
                 let place = choose(*file, self.not_links())?;
                 Step::Chown(place, uid.map(u32::from), gid.map(u32::from))
             }

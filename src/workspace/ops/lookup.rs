@@ -58,8 +58,12 @@ impl Workspace {
         self.drop_orphans(&gone);
     }
 
-    /// Drops those of the inodes that have no name and that nobody refers to.
+    /// Drops those of the inodes that have no name and that nobody refers to, and those that could
+    /// not be dropped before.
     pub(super) fn drop_orphans(&self, inodes: &[Ino]) {
+        let mut all = std::mem::take(&mut *self.undropped.lock());
+        all.extend(inodes);
+        let inodes = all;
         let has_orphan = {
             let index = self.overlay.read();
             let orphan = |ino| index.node(ino).is_some_and(|node| node.meta.nlink == 0);
@@ -69,7 +73,7 @@ impl Workspace {
             return;
         }
         let dropped = self.edit(|edit| {
-            for ino in inodes {
+            for ino in &inodes {
                 let view = edit.view();
                 let orphan = view.index.node(*ino).is_some_and(|node| node.meta.nlink == 0);
                 if orphan && !self.inodes.lock().is_known(*ino) {
@@ -80,8 +84,10 @@ impl Workspace {
             Ok(())
         });
         if let Err(error) = dropped {
-            // Opening the overlay again drops them too.
-            tracing::debug!(%error, "inodes without a name stay until the next start");
+            // A full disk: their bytes are space that it waits for. Opening the overlay again drops
+            // them too.
+            tracing::debug!(%error, "inodes without a name stay for now");
+            self.undropped.lock().extend(inodes);
         }
     }
 

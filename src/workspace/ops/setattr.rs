@@ -40,7 +40,7 @@ impl Workspace {
             // Only a privileged caller keeps the bits; CAP_FSETID without being root is not seen.
             self.set_size(ino, size, caller.uid != 0)?;
         }
-        if *set != (SetAttr { size: set.size, ..SetAttr::default() }) {
+        if set.size.is_none() || !set.is_size_only() {
             self.set_meta(ino, set)?;
         }
         self.getattr(ino)
@@ -84,8 +84,16 @@ impl SetTime {
 }
 
 impl SetAttr {
+    /// Whether nothing is left to do once the size is set; that sets the mtime to now by itself.
+    fn is_size_only(&self) -> bool {
+        let mtime = self.mtime.filter(|time| *time != SetTime::Now);
+        Self { size: None, mtime, ..*self } == Self::default()
+    }
+
     fn apply(&self, meta: &mut Meta, is_dir: bool, now: Timespec) {
-        if (self.uid.is_some() || self.gid.is_some()) && !is_dir {
+        // chown(2) with neither user nor group is what changes nothing else; it takes the bits too.
+        let chown = self.uid.is_some() || self.gid.is_some() || *self == Self::default();
+        if chown && !is_dir {
             meta.perm = without_suid(meta.perm);
         }
         meta.perm = self.perm.map_or(meta.perm, |perm| perm & 0o7777);

@@ -38,15 +38,19 @@ impl Workspace {
         require_user(name)?;
         self.edit(|edit| {
             edit.touch(ino)?;
-            let mut now_set = xattrs(&edit.view().inode(ino)?);
-            match (mode, now_set.contains_key(name)) {
+            let view = edit.view();
+            let others = xattrs(&view.inode(ino)?);
+            match (mode, others.contains_key(name)) {
                 (XattrMode::Create, true) => return Err(FsError::XattrExists.into()),
                 (XattrMode::Replace, false) => return Err(FsError::NoXattr.into()),
                 _ => {}
             }
-            now_set.insert(name.to_vec(), value.to_vec());
-            let names: usize = now_set.keys().map(|name| name.len() + 1).sum();
-            let values: usize = now_set.values().map(Vec::len).sum();
+            let others = others.iter().filter(|(other, _)| *other != name);
+            let (mut names, mut values) = (name.len() + 1, value.len());
+            for (other, value) in others {
+                names += other.len() + 1;
+                values += value.len();
+            }
             if names > LIST_MAX || values > TOTAL_MAX {
                 return Err(FsError::XattrNoSpace(ino).into());
             }
@@ -88,10 +92,11 @@ impl Workspace {
     }
 }
 
-fn xattrs(inode: &Inode<'_>) -> BTreeMap<Vec<u8>, Vec<u8>> {
+fn xattrs<'a>(inode: &Inode<'a>) -> &'a BTreeMap<Vec<u8>, Vec<u8>> {
+    static NONE: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     match inode {
-        Inode::Node(node) => node.xattrs.clone(),
-        Inode::Base { .. } | Inode::GitFile => BTreeMap::new(),
+        Inode::Node(node) => &node.xattrs,
+        Inode::Base { .. } | Inode::GitFile => &NONE,
     }
 }
 
