@@ -4,10 +4,14 @@ use super::segment;
 use crate::sys::{Disk, Reason, create_anew};
 use crate::types::Seq;
 use parking_lot::Mutex;
+use rustix::fs::FallocateFlags;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes set aside behind the last record: for some hundred small ones.
+const RESERVE: u64 = 16 << 10;
 
 /// An open log: one writer, any number of threads.
 ///
@@ -26,6 +30,8 @@ struct Tail {
     file: Arc<File>,
     path: PathBuf,
     end: u64,
+    /// Up to here the disk has room set aside.
+    reserved: u64,
     next: Seq,
     /// Whether the segment's name still has to be made durable.
     new_name: bool,
@@ -139,6 +145,7 @@ impl Journal {
         let mut tail = self.tail.lock();
         let seq = tail.next;
         let frame = encode_frame(seq, payload);
+        self.reserve(&mut tail, frame.len() as u64);
         if let Err(source) = self.disk.write_all_at(&tail.file, &frame, tail.end) {
             if let Err(error) = self.disk.set_len(&tail.file, tail.end) {
                 self.latch(format!("a torn record could not be cut off: {error}"));
@@ -148,6 +155,18 @@ impl Journal {
         tail.end += frame.len() as u64;
         tail.next = Seq(seq.0 + 1);
         Ok(seq)
+    }
+
+    /// Sets room aside, so that on a full disk files can still be removed. Where there is none, the
+    /// write says so.
+    fn reserve(&self, tail: &mut Tail, len: u64) {
+        if tail.end + len + RESERVE / 2 <= tail.reserved {
+            return;
+        }
+        let (wanted, keep_size) = (len + RESERVE, FallocateFlags::KEEP_SIZE.bits().cast_signed());
+        if self.disk.fallocate(&tail.file, keep_size, tail.end, wanted).is_ok() {
+            tail.reserved = tail.end + wanted;
+        }
     }
 
     /// Makes every record appended before the call durable; calls that wait share one fsync.
@@ -322,7 +341,7 @@ fn start_segment(dir: &Path, disk: &dyn Disk, first: Seq) -> Result<Tail, Journa
     let file = Arc::new(write_frames(disk, &temporary, &[])?);
     disk.rename(&temporary, &path).map_err(JournalError::io(&path))?;
     let end = segment::HEAD as u64;
-    Ok(Tail { file, path, end, next: first, new_name: true, older: Vec::new() })
+    Ok(Tail { file, path, end, reserved: end, next: first, new_name: true, older: Vec::new() })
 }
 
 /// Keeps what a torn segment loses, for whoever wants to look.
@@ -338,11 +357,15 @@ fn keep_cut_bytes(segment: &Path, bytes: &[u8]) -> Result<(), JournalError> {
 fn reopen_tail(disk: &dyn Disk, path: PathBuf, end: u64, next: Seq) -> Result<Tail, JournalError> {
     let at = JournalError::io;
     let file = OpenOptions::new().read(true).write(true).open(&path).map_err(at(&path))?;
-    disk.set_len(&file, end).map_err(at(&path))?;
+    // Not when there is nothing to cut: it would give back the room set aside behind the end.
+    if file.metadata().map_err(at(&path))?.len() != end {
+        disk.set_len(&file, end).map_err(at(&path))?;
+    }
     let mut end = end;
     if end < segment::HEAD as u64 {
         disk.write_all_at(&file, &segment::head(), 0).map_err(at(&path))?;
         end = segment::HEAD as u64;
     }
-    Ok(Tail { file: Arc::new(file), path, end, next, new_name: false, older: Vec::new() })
+    let (file, older) = (Arc::new(file), Vec::new());
+    Ok(Tail { file, path, end, reserved: end, next, new_name: false, older })
 }

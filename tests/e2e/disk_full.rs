@@ -198,6 +198,32 @@ fn what_is_removed_in_the_mount_makes_room_on_a_full_disk() {
 }
 
 #[test]
+fn files_are_removed_although_the_disk_is_full_to_the_last_byte() {
+    let test = "files_are_removed_although_the_disk_is_full_to_the_last_byte";
+    if !support::can_mount(test) {
+        return;
+    }
+    for kind in ["tmpfs", "ext4"] {
+        let Some(small) = Small::new(test, kind, "state") else { continue };
+        let server = Server::start(Kind::File);
+        let repo = server.seeded("r.git");
+        let dir = mount(&small.host, &server.url("r.git"), "r", "");
+        let files: Vec<PathBuf> = (0..100).map(|number| dir.join(format!("f{number}"))).collect();
+        files.iter().for_each(|file| fs::write(file, "1\n").expect("write"));
+        small.fill(0);
+        for file in &files[1..] {
+            fs::remove_file(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        }
+        fs::rename(&files[0], dir.join("renamed")).expect("rename");
+        small.free();
+        umount(&small.host, &dir, "").expect_code(0);
+        let names = small.host.git(&repo, &["ls-tree", "--name-only", "main"]);
+        assert!(names.contains("renamed") && !names.contains("f1"), "{names}");
+        assert_sound(&repo);
+    }
+}
+
+#[test]
 fn a_cache_without_room_mounts_nothing_and_says_so() {
     let test = "a_cache_without_room_mounts_nothing_and_says_so";
     if !support::can_mount(test) {

@@ -260,6 +260,9 @@ impl Disk for PowerDisk {
     }
     fn fallocate(&self, file: &File, mode: i32, offset: u64, len: u64) -> io::Result<()> {
         OsDisk::default().fallocate(file, mode, offset, len)?;
+        if mode == libc::FALLOC_FL_KEEP_SIZE {
+            return Ok(());
+        }
         // Some modes move everything behind.
         self.note_range(file, 0, u64::MAX)
     }
