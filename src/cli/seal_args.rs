@@ -1,7 +1,7 @@
 //! The arguments that umount, flush and commit share.
 
 use crate::daemon::control::FlushRequest;
-use crate::daemon::is_guard;
+use crate::daemon::guard_words;
 use clap::Args;
 
 /// How to make a commit.
@@ -16,10 +16,10 @@ pub struct SealArgs {
 }
 
 fn guard_word(word: &str) -> Result<String, String> {
-    if is_guard(word) {
+    if guard_words().any(|known| known == word) {
         return Ok(word.to_owned());
     }
-    Err("no guard has this name; a refusal says what to pass".to_owned())
+    Err(format!("the guards are {}", Vec::from_iter(guard_words()).join(", ")))
 }
 
 impl SealArgs {

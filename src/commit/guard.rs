@@ -95,10 +95,13 @@ impl Guard {
         }
     }
 
+    /// Those that a word overrules.
+    pub const OVERRULABLE: [Self; 5] =
+        [Self::MassDelete, Self::BigFile, Self::Secret, Self::Branch, Self::RolledBack];
+
     /// The guard that `flag` overrules.
     pub fn parse(flag: &str) -> Option<Self> {
-        let all = [Self::MassDelete, Self::BigFile, Self::Secret, Self::Branch, Self::RolledBack];
-        all.into_iter().find(|guard| guard.flag() == Some(flag))
+        Self::OVERRULABLE.into_iter().find(|guard| guard.flag() == Some(flag))
     }
 }
 

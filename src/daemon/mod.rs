@@ -28,7 +28,7 @@ pub mod signals;
 pub mod spawn;
 
 pub use crate::fuse::{Access, MountFlags};
-pub use engine::{Engine, Then, is_guard};
+pub use engine::{Engine, Then, guard_words};
 pub use failure::{Failure, Kind, kind_of_io};
 pub use host::Host;
 pub use presence::{clear_dead, detach};

@@ -18,7 +18,7 @@ mod seal;
 mod status;
 
 pub(super) use open::view_config;
-pub use seal::is_guard;
+pub use seal::guard_words;
 
 use super::control::{FlushRequest, Reply, Request};
 use super::failure::{Failure, Kind};

@@ -128,9 +128,9 @@ fn seal_report(commit: Oid, subject: String, plan: &Plan) -> SealReport {
     }
 }
 
-/// Whether `--allow WORD` means anything.
-pub fn is_guard(word: &str) -> bool {
-    Guard::parse(word).is_some()
+/// The words that `--allow` takes.
+pub fn guard_words() -> impl Iterator<Item = &'static str> {
+    Guard::OVERRULABLE.into_iter().filter_map(Guard::flag)
 }
 
 /// How many paths of each kind.
