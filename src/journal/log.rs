@@ -54,6 +54,8 @@ pub struct Replayed {
     pub records: u64,
     /// Bytes cut off at the end.
     pub torn_bytes: u64,
+    /// Segments behind the first damage or gap; kill -9 leaves none.
+    pub set_aside: usize,
 }
 
 impl Journal {
@@ -85,12 +87,9 @@ impl Journal {
         let mut segments =
             listing.segments.into_iter().filter(|(first, _)| *first > start).peekable();
         let mut tail = None;
-        while let Some((first, path)) = segments.next() {
+        // After a rotation power loss can take the end of the old segment and leave the new one.
+        while let Some((_, path)) = segments.next_if(|(first, _)| *first == next) {
             let bytes = std::fs::read(&path).map_err(JournalError::io(&path))?;
-            if first != next {
-                let why = "records are missing before this segment";
-                return Err(JournalError::Corrupt { path, offset: 0, why });
-            }
             let contents = segment::read(&path, &bytes, |seq, payload| {
                 if seq != next {
                     return Err("sequence number out of order");
@@ -111,7 +110,9 @@ impl Journal {
             break;
         }
         for (_, path) in segments {
+            tracing::warn!(path = %path.display(), "records are missing before this segment");
             replayed.torn_bytes += std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
+            replayed.set_aside += 1;
             disk.rename(&path, &path.with_extension("cut")).map_err(JournalError::io(&path))?;
         }
         let mut tail = match tail {

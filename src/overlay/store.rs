@@ -56,6 +56,8 @@ pub struct Recovered {
     pub lost_bodies: usize,
     /// Batches after the last sync that the host's power loss may have torn; they were set aside.
     pub void_batches: usize,
+    /// Whole segments of the journal that were set aside, behind damage or a gap.
+    pub void_segments: usize,
 }
 
 /// Shared access to the index.
@@ -118,6 +120,7 @@ impl Overlay {
             torn_bytes: replayed.torn_bytes,
             orphans: index.drop_orphans(),
             void_batches: void,
+            void_segments: replayed.set_aside,
             ..Recovered::default()
         };
         let live: HashSet<BodyId> = index.bodies().collect();

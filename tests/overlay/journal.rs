@@ -34,7 +34,7 @@ fn records_come_back_in_order_and_numbering_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     with_records(dir.path(), 3);
     let (journal, replayed, seen) = open(dir.path());
-    assert_eq!(replayed, Replayed { records: 3, torn_bytes: 0 });
+    assert_eq!(replayed, Replayed { records: 3, torn_bytes: 0, set_aside: 0 });
     assert_eq!(seen[2], (3, b"record 3".to_vec()));
     assert_eq!(journal.append(b"x").unwrap(), Seq(4));
 }
@@ -80,7 +80,7 @@ fn a_tail_of_zeroes_is_no_record() {
     let mut bytes = std::fs::read(&path).unwrap();
     bytes.extend_from_slice(&[0; 4096]);
     std::fs::write(&path, bytes).unwrap();
-    assert_eq!(open(dir.path()).1, Replayed { records: 2, torn_bytes: 4096 });
+    assert_eq!(open(dir.path()).1, Replayed { records: 2, torn_bytes: 4096, set_aside: 0 });
     assert!(decode_frame(&[0; 64]).is_none());
 }
 
@@ -120,6 +120,31 @@ fn a_crash_between_rotation_and_snapshot_loses_nothing() {
     let (journal, replayed, seen) = open(dir.path());
     assert_eq!((replayed.records, seen[3].1.as_slice()), (4, &b"record 4"[..]));
     assert_eq!(journal.append(b"5").unwrap(), Seq(5));
+}
+
+#[test]
+fn a_segment_behind_a_gap_is_set_aside_and_the_log_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    with_records(dir.path(), 3);
+    let (journal, ..) = open(dir.path());
+    let whole = journal.bytes();
+    journal.append(b"lost").unwrap();
+    journal.rotate().unwrap();
+    journal.append(b"behind").unwrap();
+    drop(journal);
+    let mut segments: Vec<_> = std::fs::read_dir(dir.path()).unwrap().flatten().collect();
+    segments.sort_by_key(|entry| entry.file_name());
+    // Power loss: the new segment's name got to the disk, the end of the old one did not.
+    let old = std::fs::OpenOptions::new().write(true).open(segments[0].path()).unwrap();
+    old.set_len(whole).unwrap();
+    let (journal, replayed, seen) = open(dir.path());
+    assert_eq!((replayed.records, replayed.set_aside, seen.len()), (3, 1, 3));
+    assert_eq!(journal.append(b"4").unwrap(), Seq(4));
+    drop(journal);
+    let (_, replayed, seen) = open(dir.path());
+    assert_eq!((replayed.set_aside, seen[3].1.as_slice()), (0, &b"4"[..]));
+    let kept = segments[1].path().with_extension("cut");
+    assert!(std::fs::read(kept).unwrap().ends_with(b"behind"));
 }
 
 #[test]

@@ -34,7 +34,7 @@ impl Engine {
         }
         let base = Arc::new(Base::new(repo.clone(), paths.root().to_owned()));
         let (overlay, recovered) = Overlay::open(paths.root(), host.disk.clone())?;
-        if recovered.void_batches > 0 {
+        if recovered.void_batches + recovered.void_segments > 0 {
             record = host.registry.update(id, |record| record.rolled_back = true)?;
         }
         let overlay = Arc::new(overlay);
