@@ -250,8 +250,13 @@ impl Overlay {
     /// Replaces the journal by a snapshot once it has grown large. Called now and then, not under a
     /// lock: operations wait only while the index is cloned (its nodes are shared, not copied).
     pub fn trim(&self) -> Result<(), OverlayError> {
+        self.trim_above(TRIM_BYTES)
+    }
+
+    /// The same for a journal of so many bytes.
+    pub fn trim_above(&self, bytes: u64) -> Result<(), OverlayError> {
         let Some(mut last_snapshot) = self.trim.try_lock() else { return Ok(()) };
-        if self.journal.bytes() <= TRIM_BYTES.max(2 * *last_snapshot) {
+        if self.journal.bytes() <= bytes.max(2 * *last_snapshot) {
             return Ok(());
         }
         // Bodies before the records that name them, as in a sync: a snapshot is durable at once.

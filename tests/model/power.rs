@@ -59,9 +59,18 @@ fn work(ops: &[Op]) -> Work {
         assert_eq!(got, model.apply(&step), "step {number}: {step:?}");
         let synced = matches!(step, Step::Fsync(_) | Step::Remount) && got.is_ok();
         moments.push(Moment { model: model.clone(), from, to: disk.len(), synced });
+        if number % TRIM_EVERY == TRIM_EVERY - 1 {
+            let from = disk.len();
+            direct.trim();
+            let synced = disk.len() > from;
+            moments.push(Moment { model: model.clone(), from, to: disk.len(), synced });
+        }
     }
     Work { direct, disk, moments }
 }
+
+/// So often the journal is trimmed.
+const TRIM_EVERY: usize = 13;
 
 impl Work {
     /// Cuts the power after `upto` events; what comes back must be explained by some moment.

@@ -365,6 +365,11 @@ fn set_time(time: Time) -> SetTime {
 }
 
 impl Direct {
+    /// Trims the journal, if it has grown since the last time.
+    pub fn trim(&self) {
+        self.workspace.overlay().trim_above(1000).unwrap();
+    }
+
     /// Opens what is in `dir` in the run `boot` of the host, and looks at everything.
     pub fn look_at(
         &self,
