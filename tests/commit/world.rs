@@ -315,7 +315,8 @@ impl World {
         let plan = self.plan();
         if plan.tree != expected {
             let tree = self.seal_anyway();
-            self.plain.git(&["fetch", "-q", self.gitdir.to_str().unwrap(), &tree]);
+            let borrowed = format!("{}\n", self.gitdir.join("objects").display());
+            fs::write(self.plain.dir.join(".git/objects/info/alternates"), borrowed).unwrap();
             let range = [expected.to_string(), format!("{tree}^{{tree}}")];
             let diff = self.plain.git(&["diff", "--raw", &range[0], &range[1]]);
             let changes = &plan.changes;

@@ -11,7 +11,7 @@ use std::path::Path;
 fn in_namespace(host: &Host, script: &str, url: &str, dir: &Path) -> Ran {
     let mut command = host.command("unshare");
     command.uid(0).gid(0).args(["--mount", "--propagation", "private", "sh", "-c", script]);
-    command.args([env!("CARGO_BIN_EXE_toft"), url, text(dir)]);
+    command.args([text(&host.program()), url, text(dir)]);
     host.run(command)
 }
 

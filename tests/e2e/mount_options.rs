@@ -87,7 +87,7 @@ fn allow_root_lets_root_in_and_nobody_else() {
         let mut command = host.command("unshare");
         command.uid(0).gid(0);
         command.args(["--mount", "--propagation", "private", "sh", "-c", script]);
-        command.args([env!("CARGO_BIN_EXE_toft"), text(&conf), &server.url("r.git")]);
+        command.args([text(&host.program()), text(&conf), &server.url("r.git")]);
         command.args([text(&host.path("work/r")), option]);
         let ran = host.run(command).expect_code(0);
         assert_eq!(ran.text().lines().last(), Some(wanted), "{option}: {}", ran.stderr);

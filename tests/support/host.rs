@@ -123,6 +123,13 @@ impl Host {
             fs::set_permissions(host.path(name), fs::Permissions::from_mode(0o700)).expect("chmod");
         }
         symlink(git.path(), host.path("bin/git")).expect("link");
+        if user.is_some() {
+            // An ordinary user may not see where we were built.
+            let (built, program) = (env!("CARGO_BIN_EXE_toft"), host.program());
+            fs::hard_link(built, &program)
+                .or_else(|_| fs::copy(built, &program).map(drop))
+                .expect("a toft for an ordinary user");
+        }
         fs::write(host.path("home/.gitconfig"), GITCONFIG).expect("write");
         host
     }
@@ -266,9 +273,17 @@ impl Host {
         self.toft_with(&arguments)
     }
 
+    /// The toft that the user of this host runs.
+    pub fn program(&self) -> PathBuf {
+        match self.user {
+            Some(_) => self.path("bin/toft"),
+            None => env!("CARGO_BIN_EXE_toft").into(),
+        }
+    }
+
     /// Runs toft.
     pub fn toft_with<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Ran {
-        let mut command = self.command(env!("CARGO_BIN_EXE_toft"));
+        let mut command = self.command(self.program());
         command.args(arguments);
         self.run(command)
     }
