@@ -237,15 +237,23 @@ impl World {
     pub fn unborn(hash: HashKind) -> World {
         let dir = TempDir::new().unwrap();
         let git = crate::git::newest();
-        let seed = Plain::init(git, &dir.path().join("seed"), hash);
         let plain = Plain::init(git, &dir.path().join("plain"), hash);
-        Self::over(dir, seed, plain)
+        // Not cloned: git 2.39 clones an empty repository of sha256 as one of sha1.
+        let gitdir = dir.path().join("gitdir");
+        let format = if hash == HashKind::Sha1 { "sha1" } else { "sha256" };
+        let format = format!("--object-format={format}");
+        plain.git(&["init", "-q", "--bare", "-b", "main", &format, gitdir.to_str().unwrap()]);
+        Self::around(dir, plain, gitdir)
     }
 
     fn over(dir: TempDir, seed: Plain, plain: Plain) -> World {
         let gitdir = dir.path().join("gitdir");
         let clone = ["clone", "-q", "--bare", ".", gitdir.to_str().unwrap()];
         seed.git(&clone);
+        Self::around(dir, plain, gitdir)
+    }
+
+    fn around(dir: TempDir, plain: Plain, gitdir: PathBuf) -> World {
         plain.git(&["--git-dir", gitdir.to_str().unwrap(), "config", "user.name", "W Ork"]);
         plain.git(&["--git-dir", gitdir.to_str().unwrap(), "config", "user.email", "w@ork"]);
         let repo = Repo::open(&gitdir).unwrap();
