@@ -11,6 +11,9 @@ use gix::bstr::ByteSlice;
 use gix::objs::{Find, Kind};
 use gix::odb::Header;
 
+/// How often an object that cannot be read is looked for again.
+const LOOKS_AGAIN: u32 = 2;
+
 /// A local repository, with its alternates. Cheap to clone; threads share it.
 ///
 /// It reads no worktree and nothing of a mounted tree: configuration is the git directory's own and
@@ -137,7 +140,19 @@ impl Repo {
         }
     }
 
+    /// What cannot be read is looked for again in the store as it is then: git may just have put it
+    /// into another pack and taken the old one away.
     fn object(&self, oid: Oid, kind: Kind) -> Result<Vec<u8>> {
+        for _ in 0..LOOKS_AGAIN {
+            match self.try_object(oid, kind) {
+                Err(_) => self.inner.odb.refresh(),
+                found => return found,
+            }
+        }
+        self.try_object(oid, kind)
+    }
+
+    fn try_object(&self, oid: Oid, kind: Kind) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let found = self
             .with(|repo| {
