@@ -112,9 +112,10 @@ impl commit::Look for Sealing<'_> {
     }
 
     fn settle(&mut self, head: &Head, cut: &commit::Cut) -> Result<bool, Failure> {
-        if self.lock.is_none() {
-            self.lock = Some(self.engine.lock_index()?);
+        if self.lock.is_some() {
+            return Ok(true);
         }
+        self.lock = Some(self.engine.lock_index()?);
         Ok(self.engine.tracked(head)? == cut.tracked)
     }
 }
