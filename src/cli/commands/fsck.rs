@@ -12,8 +12,9 @@ use std::process::ExitCode;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Checks the journal against its invariants, that every file's content is there, that git has every
-object that the workspace stands on, and that what waits to be pushed exists. Changes nothing.
-Exits 1 when something is wrong. For all objects of the history: git fsck inside the mount.
+object that the workspace stands on, and that what waits to be pushed exists. Repairs nothing; the
+journal of a workspace that nobody serves is replayed first, as a mount does. Exits 1 when something
+is wrong. For all objects of the history: git fsck inside the mount.
 
 Example:
   toft fsck widgets")]

@@ -4,7 +4,7 @@ use super::Engine;
 use crate::daemon::failure::Failure;
 use crate::daemon::report::FsckReport;
 use crate::overlay::{self, DirBase, FileData, Freeze, Node, NodeData};
-use crate::types::{BodyId, Ino, Oid};
+use crate::types::{BodyId, Oid};
 use std::collections::BTreeSet;
 
 impl Engine {
@@ -36,13 +36,13 @@ impl Engine {
         report.objects = objects.len() as u64;
         for (ino, id) in bodies {
             if let Err(error) = freeze.body(id) {
-                let at = self.show(ino);
-                report.problems.push(format!("the content of {at} (body {}): {error}", id.0));
+                let what = format!("the content of inode {} (body {}): {error}", ino.0, id.0);
+                report.problems.push(what);
             }
         }
         for (oid, ino) in objects {
             if !self.repo.exists(oid) {
-                report.problems.push(format!("git: object {oid} of {} is missing", self.show(ino)));
+                report.problems.push(format!("git: object {oid} of inode {} is missing", ino.0));
             }
         }
     }
@@ -79,10 +79,6 @@ impl Engine {
             }
         }
         Ok(())
-    }
-
-    fn show(&self, ino: Ino) -> String {
-        format!("inode {}", ino.0)
     }
 }
 
