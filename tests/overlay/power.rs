@@ -1,19 +1,24 @@
 //! What an open believes after the host went down: all up to the last sync, and nothing torn.
 
 use crate::store::{add_file, content, remove_file, slot};
-use crate::support::{AfterBoot, directory};
+use crate::support::{FaultyDisk, directory};
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use toft::overlay::{Overlay, Recovered, Slot};
 use toft::types::{BodyId, Ino};
 
+/// The disk after the host was off and on again, so many times.
+fn after_boot(boot: u8) -> Arc<FaultyDisk> {
+    Arc::new(FaultyDisk { boot: Some(boot), ..FaultyDisk::default() })
+}
+
 fn create(dir: &Path) -> Overlay {
-    Overlay::create(dir, directory(Ino::ROOT), Arc::new(AfterBoot(1))).unwrap()
+    Overlay::create(dir, directory(Ino::ROOT), after_boot(1)).unwrap()
 }
 
 fn open(dir: &Path, boot: u8) -> (Overlay, Recovered) {
-    Overlay::open(dir, Arc::new(AfterBoot(boot))).unwrap()
+    Overlay::open(dir, after_boot(boot)).unwrap()
 }
 
 /// As kill -9 and power loss end it: nobody closes anything.

@@ -15,6 +15,8 @@ pub struct FaultyDisk {
     pub fail_fsync: AtomicBool,
     /// Writes half of the bytes, then says "disk full".
     pub full: AtomicBool,
+    /// The run of the host, where a test goes through several.
+    pub boot: Option<u8>,
 }
 
 impl Disk for FaultyDisk {
@@ -40,35 +42,11 @@ impl Disk for FaultyDisk {
     fn sync_fs(&self, dir: &Path, reason: Reason) -> io::Result<()> {
         self.real.sync_fs(dir, reason)
     }
+    fn boot(&self) -> io::Result<BootId> {
+        self.boot.map_or_else(|| self.real.boot(), |boot| Ok(BootId([boot; 16])))
+    }
     fn counts(&self) -> FsyncCounts {
         self.real.counts()
-    }
-}
-
-/// The disk after the host was off and on again, so many times.
-pub struct AfterBoot(pub u8);
-
-impl Disk for AfterBoot {
-    fn write_all_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
-        OsDisk::default().write_all_at(file, bytes, offset)
-    }
-    fn fsync_file(&self, file: &File, reason: Reason) -> io::Result<()> {
-        OsDisk::default().fsync_file(file, reason)
-    }
-    fn fsync_dir(&self, dir: &Path, reason: Reason) -> io::Result<()> {
-        OsDisk::default().fsync_dir(dir, reason)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        OsDisk::default().rename(from, to)
-    }
-    fn sync_fs(&self, dir: &Path, reason: Reason) -> io::Result<()> {
-        OsDisk::default().sync_fs(dir, reason)
-    }
-    fn boot(&self) -> io::Result<BootId> {
-        Ok(BootId([self.0; 16]))
-    }
-    fn counts(&self) -> FsyncCounts {
-        FsyncCounts::default()
     }
 }
 
