@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic")]
 
 mod attr;
+mod conform;
 mod create;
+
 mod damaged;
 mod gitfile;
 mod gitlink;

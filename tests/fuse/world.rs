@@ -41,19 +41,21 @@ pub fn big() -> Vec<u8> {
 }
 
 /// A mounted workspace; unmounted when dropped.
-pub struct World {
+pub struct World<'a> {
     pub workspace: Arc<Workspace>,
     session: Option<Session>,
     dir: tempfile::TempDir,
-    state: State<'static>,
+    state: State<'a>,
 }
 
-impl World {
-    pub fn new() -> World {
+impl World<'static> {
+    pub fn new() -> Self {
         Self::with(State::new(lower()))
     }
+}
 
-    pub fn with(state: State<'static>) -> World {
+impl<'a> World<'a> {
+    pub fn with(state: State<'a>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let workspace = state.open();
         let session = Some(mount(&workspace, dir.path()));
@@ -100,7 +102,7 @@ impl World {
     }
 }
 
-impl Drop for World {
+impl Drop for World<'_> {
     fn drop(&mut self) {
         self.unmount();
     }
