@@ -286,11 +286,13 @@ impl Filesystem for Adapter {
             append: flags.0 & libc::O_APPEND != 0 && !from_cache,
             kill_suid: write_flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID),
             sync: flags.0 & (libc::O_SYNC | libc::O_DSYNC) != 0,
+            // The kernel would take such a page for written.
+            whole: from_cache,
         };
         match self.ask(|workspace| workspace.write(fh(handle), data, offset, mode)) {
-            Ok(written_at) => {
-                reply.written(u32::try_from(data.len()).unwrap_or(u32::MAX));
-                if written_at != offset {
+            Ok(written) => {
+                reply.written(u32::try_from(written.count).unwrap_or(u32::MAX));
+                if written.at != offset {
                     // The kernel took another place for the end, and cached the bytes there: a
                     // merge changed the file. With the receiver gone the mount is gone too.
                     let _ = self.stale.send(Invalidation::Inode(ino(inode)));

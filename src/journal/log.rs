@@ -191,17 +191,27 @@ impl Journal {
             (files, Seq(tail.next.0 - 1), std::mem::take(&mut tail.new_name))
         };
         for (file, path) in files {
-            if let Err(source) = self.disk.fsync_file(&file, Reason::Journal) {
-                self.latch(format!("fsync of the journal failed: {source}"));
-                return Err(JournalError::Io { path, source });
-            }
+            self.fsync_file(&file, &path)?;
         }
-        if new_name && let Err(source) = self.disk.fsync_dir(&self.dir, Reason::Journal) {
-            self.latch(format!("fsync of the journal's folder failed: {source}"));
-            return Err(JournalError::Io { path: self.dir.clone(), source });
+        if new_name {
+            self.fsync_dir()?;
         }
         self.synced.fetch_max(upto.0, Ordering::AcqRel);
         Ok(upto)
+    }
+
+    fn fsync_file(&self, file: &File, path: &Path) -> Result<(), JournalError> {
+        self.disk.fsync_file(file, Reason::Journal).map_err(|source| {
+            self.latch(format!("fsync of the journal failed: {source}"));
+            JournalError::Io { path: path.to_owned(), source }
+        })
+    }
+
+    fn fsync_dir(&self) -> Result<(), JournalError> {
+        self.disk.fsync_dir(&self.dir, Reason::Journal).map_err(|source| {
+            self.latch(format!("fsync of the journal's folder failed: {source}"));
+            JournalError::Io { path: self.dir.clone(), source }
+        })
     }
 
     /// Begins a new segment and returns the last record of the one before: what a snapshot for
@@ -230,9 +240,9 @@ impl Journal {
         let at = JournalError::io;
         let temporary = path.with_extension("snap.tmp");
         let file = write_frames(&*self.disk, &temporary, snapshot)?;
-        self.disk.fsync_file(&file, Reason::Journal).map_err(at(&temporary))?;
+        self.fsync_file(&file, &temporary)?;
         self.disk.rename(&temporary, &path).map_err(at(&path))?;
-        self.disk.fsync_dir(&self.dir, Reason::Journal).map_err(at(&self.dir))?;
+        self.fsync_dir()?;
         remove_superfluous(&*self.disk, &segment::list(&self.dir)?, last)?;
         self.tail.lock().older.retain(|older| older.last > last);
         self.synced.fetch_max(last.0, Ordering::AcqRel);

@@ -9,6 +9,7 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -280,6 +281,12 @@ impl Body {
         Ok(done)
     }
 
+    /// Writes at `offset` as much of `bytes` as there is room for, and says how much; an error where
+    /// that is nothing.
+    pub fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.alter(|file| self.disk.write_at(file, bytes, offset))
+    }
+
     /// Writes all of `bytes` at `offset`.
     pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.alter(|file| self.disk.write_all_at(file, bytes, offset))
@@ -311,25 +318,38 @@ impl Body {
                 Err(error) => return Err(error.into()),
             };
             let hole = rustix::fs::seek(&source.file, rustix::fs::SeekFrom::Hole(data))?;
-            self.copy_range(source, data, data, hole - data)?;
+            self.copy_all(source, data..hole)?;
             at = hole;
         }
         self.set_len(stat.len)?;
         self.set_mtime(stat.mtime)
     }
 
-    /// Copies `len` bytes of `source`; returns how many there were. The two may be the same body.
+    /// Copies `range` of `source` to the same place here, all of it.
+    pub fn copy_all(&self, source: &Body, range: Range<u64>) -> io::Result<()> {
+        let mut at = range.start;
+        while at < range.end {
+            match self.copy_range(source, at, at, range.end - at)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => at += count,
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies at most `len` bytes of `source`; returns how many there were, and were room for. An
+    /// error where nothing was copied. The two may be the same body.
     pub fn copy_range(&self, source: &Body, from: u64, to: u64, len: u64) -> io::Result<u64> {
         let mut done = 0;
         while done < len {
             let step = usize::try_from(len - done).unwrap_or(usize::MAX).min(1 << 30);
             let source = (&source.file, from + done);
-            let copied =
-                self.alter(|file| self.disk.copy_range(source, (file, to + done), step))?;
-            if copied == 0 {
-                break;
+            match self.alter(|file| self.disk.copy_range(source, (file, to + done), step)) {
+                Ok(0) => break,
+                Ok(copied) => done += copied as u64,
+                Err(_) if done > 0 => break,
+                Err(error) => return Err(error),
             }
-            done += copied as u64;
         }
         Ok(done)
     }

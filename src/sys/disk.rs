@@ -32,6 +32,11 @@ const REASONS: usize = 6;
 pub trait Disk: Send + Sync {
     /// Writes all of `bytes` at `offset` (pwrite(2)).
     fn write_all_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// Writes at `offset` as much of `bytes` as there is room for, and says how much; an error where
+    /// that is nothing.
+    fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.write_all_at(file, bytes, offset).map(|()| bytes.len())
+    }
     /// Makes content and size of `file` durable (fsync(2)).
     fn fsync_file(&self, file: &File, reason: Reason) -> io::Result<()>;
     /// Makes the names in the directory `dir` durable.
@@ -112,6 +117,21 @@ pub struct OsDisk {
 impl Disk for OsDisk {
     fn write_all_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
         std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+    }
+
+    fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        let mut done = 0;
+        while done < bytes.len() {
+            let at = offset + done as u64;
+            match std::os::unix::fs::FileExt::write_at(file, &bytes[done..], at) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => done += count,
+                Err(_) if done > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
     }
 
     fn fsync_file(&self, file: &File, reason: Reason) -> io::Result<()> {

@@ -208,8 +208,7 @@ impl Content {
             if keep == u64::MAX {
                 return Ok(body.copy_from(source)?);
             }
-            body.copy_range(source, 0, 0, keep)?;
-            return Ok(());
+            return Ok(body.copy_all(source, 0..keep)?);
         }
         let keep = keep.min(self.len()?);
         let mut buf = vec![0; COPY_CHUNK.min(usize::try_from(keep).unwrap_or(COPY_CHUNK))];

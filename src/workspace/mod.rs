@@ -35,7 +35,9 @@ mod view;
 
 pub use config::{Caller, ViewConfig};
 pub use error::FsError;
-pub use ops::{DirEntry, FsStat, OpenMode, RenameMode, SetAttr, SetTime, WriteMode, XattrMode};
+pub use ops::{
+    DirEntry, FsStat, OpenMode, RenameMode, SetAttr, SetTime, WriteMode, Written, XattrMode,
+};
 pub use replace::{Invalidation, PathEdit};
 pub use view::Listed;
 

@@ -428,7 +428,7 @@ impl World {
             }
             None => self.workspace.create(Caller::default(), dir, &name, 0o644).unwrap().1,
         };
-        let mode = WriteMode { append: false, kill_suid: false, sync: false };
+        let mode = WriteMode::default();
         self.workspace.write(fh, bytes, 0, mode).unwrap();
         self.workspace.release(fh);
     }

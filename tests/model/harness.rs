@@ -131,20 +131,20 @@ pub fn run<S: System>(mut system: S, ops: &[Op]) {
 }
 
 /// Remembers which inode number the system gave to which file of the model.
-struct Judge {
+pub struct Judge {
     inos: HashMap<Id, Ino>,
     ids: HashMap<Ino, Id>,
     begun: Timespec,
 }
 
 impl Judge {
-    fn new() -> Judge {
+    pub fn new() -> Judge {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
         let begun = Timespec { sec: now.tv_sec - 1, nsec: now.tv_nsec as u32 };
         Judge { inos: HashMap::new(), ids: HashMap::new(), begun }
     }
 
-    fn compare(&mut self, system: &mut impl System, model: &Model, number: usize) {
+    pub fn compare(&mut self, system: &mut impl System, model: &Model, number: usize) {
         let mut todo = vec![(Vec::new(), ROOT)];
         while let Some((path, id)) = todo.pop() {
             let seen = system.see(&path);

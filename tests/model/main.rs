@@ -8,6 +8,8 @@
     reason = "tests fail by panic and run programs"
 )]
 
+mod faultdisk;
+mod faults;
 mod generators;
 #[path = "../support/gitrepo.rs"]
 #[allow(dead_code)]

@@ -61,7 +61,7 @@ fn work(ops: &[Op]) -> Work {
         moments.push(Moment { model: model.clone(), from, to: disk.len(), synced });
         if number % TRIM_EVERY == TRIM_EVERY - 1 {
             let from = disk.len();
-            direct.trim();
+            direct.trim().unwrap();
             let synced = disk.len() > from;
             moments.push(Moment { model: model.clone(), from, to: disk.len(), synced });
         }

@@ -7,7 +7,7 @@ use crate::view::State;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use toft::fuse::errno;
-use toft::overlay::{FileData, Freeze, NodeData};
+use toft::overlay::{FileData, Freeze, NodeData, OverlayError};
 use toft::types::{Attr, Fh, FileKind, Ino, Timespec};
 use toft::workspace::{
     Caller, DirEntry, FsError, OpenMode, RenameMode, SetAttr, SetTime, Workspace, WriteMode,
@@ -188,7 +188,7 @@ impl Direct {
             Step::Write { slot, offset, bytes } => {
                 let (_, fh, append) = self.files[*slot].unwrap();
                 let mode = WriteMode { append, ..WriteMode::default() };
-                workspace.write(fh, bytes, *offset, mode).map(|_| bytes.len() as u64)
+                workspace.write(fh, bytes, *offset, mode).map(|written| written.count as u64)
             }
             Step::Fallocate { slot, mode, offset, len } => {
                 let (_, fh, _) = self.files[*slot].unwrap();
@@ -256,7 +256,7 @@ impl Direct {
                 self.close_all();
                 drop(workspace);
                 // The old one is not told: it is as if it had been killed.
-                self.workspace = self.state.open();
+                self.workspace = self.state.try_open()?;
                 Ok(0)
             }
         }
@@ -366,8 +366,13 @@ fn set_time(time: Time) -> SetTime {
 
 impl Direct {
     /// Trims the journal, if it has grown since the last time.
-    pub fn trim(&self) {
-        self.workspace.overlay().trim_above(1000).unwrap();
+    pub fn trim(&self) -> Result<(), OverlayError> {
+        self.workspace.overlay().trim_above(1000)
+    }
+
+    /// Why nothing can be changed any more, if so.
+    pub fn read_only_reason(&self) -> Option<String> {
+        self.workspace.overlay().read_only_reason()
     }
 
     /// Opens what is in `dir` in the run `boot` of the host, and looks at everything.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use toft::base::Base;
 use toft::git::{ObjectWriter, Repo, TreeItem};
-use toft::overlay::Overlay;
+use toft::overlay::{Overlay, OverlayError};
 use toft::sys::{Disk, FsyncCounts, OsClock, OsDisk, Reason};
 use toft::types::{Name, Oid, Timespec, TreeMode};
 use toft::workspace::{ViewConfig, Workspace};
@@ -222,10 +222,15 @@ impl<'a> State<'a> {
 
     /// Opens the workspace as after a restart.
     pub fn open(&self) -> Arc<Workspace> {
-        let (overlay, _) = Overlay::open(self.dir.path(), self.disk.clone()).unwrap();
+        self.try_open().unwrap()
+    }
+
+    pub fn try_open(&self) -> Result<Arc<Workspace>, OverlayError> {
+        let (overlay, _) = Overlay::open(self.dir.path(), self.disk.clone())?;
         let repo = Repo::open(self.lower.repo.gitdir()).unwrap();
         let base = Base::new(repo, self.spill());
         let clock = Arc::new(OsClock::new());
-        Arc::new(Workspace::new(Arc::new(overlay), Arc::new(base), clock, self.config.clone()))
+        let config = self.config.clone();
+        Ok(Arc::new(Workspace::new(Arc::new(overlay), Arc::new(base), clock, config)))
     }
 }

@@ -22,6 +22,17 @@ pub struct WriteMode {
     pub kill_suid: bool,
     /// Durable before the call returns (O_SYNC, O_DSYNC).
     pub sync: bool,
+    /// All or an error: nobody would look at how much it was.
+    pub whole: bool,
+}
+
+/// What a write did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Where; not where it was told to when the bytes were appended.
+    pub at: u64,
+    /// How many bytes; fewer than there were when the disk had no more room.
+    pub count: usize,
 }
 
 impl Workspace {
@@ -65,29 +76,32 @@ impl Workspace {
         self.content(file.ino, &file.content)?.read_at(buf, offset)
     }
 
-    /// Writes all of `bytes`; returns where, which is not `offset` when they were appended.
+    /// Writes as much of `bytes` as there is room for; an error where that is nothing.
     pub fn write(
         &self,
         fh: Fh,
         bytes: &[u8],
         offset: u64,
         mode: WriteMode,
-    ) -> Result<u64, FsError> {
+    ) -> Result<Written, FsError> {
         let file = self.handles.file(fh)?;
         file.wrote.store(true, Ordering::Relaxed);
-        let written_at = {
+        let written = {
             let _content = self.content_locks.lock(&[file.ino]);
             self.kill_suid_if(mode.kill_suid, file.ino)?;
             self.alter_body(file.ino, &file.content, |body| {
-                let offset = if mode.append { body.stat()?.len } else { offset };
-                body.write_all_at(bytes, offset)?;
-                Ok(offset)
+                let at = if mode.append { body.stat()?.len } else { offset };
+                if mode.whole {
+                    body.write_all_at(bytes, at)?;
+                    return Ok(Written { at, count: bytes.len() });
+                }
+                Ok(Written { at, count: body.write_at(bytes, at)? })
             })?
         };
         if mode.sync {
             self.overlay.sync()?;
         }
-        Ok(written_at)
+        Ok(written)
     }
 
     /// Cuts or extends the file (truncate(2), O_TRUNC).

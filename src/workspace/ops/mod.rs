@@ -12,7 +12,7 @@ mod space;
 mod statfs;
 mod xattr;
 
-pub use io::{OpenMode, WriteMode};
+pub use io::{OpenMode, WriteMode, Written};
 pub use readdir::DirEntry;
 pub use rename::RenameMode;
 pub use setattr::{SetAttr, SetTime};

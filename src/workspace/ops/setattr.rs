@@ -48,15 +48,14 @@ impl Workspace {
 
     fn set_meta(&self, ino: Ino, set: &SetAttr) -> Result<(), FsError> {
         let _content = self.content_locks.lock(&[ino]);
-        if let Some(time) = set.mtime {
-            self.set_body_mtime(ino, time)?;
-        }
         self.edit(|edit| {
             edit.touch(ino)?;
             let now = edit.now;
             let is_dir = edit.view().node_kind(ino) == FileKind::Directory;
             edit.alter(ino, |meta| set.apply(meta, is_dir, now))
-        })
+        })?;
+        // Last: it takes no room, so that where there is none, nothing has changed.
+        set.mtime.map_or(Ok(()), |time| self.set_body_mtime(ino, time))
     }
 
     /// A body's own mtime is the truth (D4); a file that is still the base's blob has none.

@@ -87,10 +87,7 @@ impl Workspace {
         }
         self.alter_body(target.ino, &target.content, |body| match &content {
             Content::Body(source) => body.copy_range(source, from, to, len),
-            Content::Blob(..) | Content::Fixed(_) => {
-                body.write_all_at(&buf, to)?;
-                Ok(buf.len() as u64)
-            }
+            Content::Blob(..) | Content::Fixed(_) => Ok(body.write_at(&buf, to)? as u64),
         })
     }
 }
