@@ -142,6 +142,11 @@ fn mask_userinfo(text: &str) -> String {
             .find(|char: char| char.is_whitespace() || "/?#'\"<>".contains(char))
             .unwrap_or(after.len());
         let (authority, tail) = after.split_at(end);
+        if authority.ends_with(':') && tail.starts_with("//") {
+            // It is the scheme of the next URL: `http://https://u:p@h`.
+            rest = after;
+            continue;
+        }
         match authority.rsplit_once('@') {
             Some((user, host))
                 if user.contains(':') || before.to_ascii_lowercase().contains("http") =>
@@ -206,6 +211,8 @@ mod tests {
             ("https://h/a@b", "https://h/a@b"),
             ("fatal: 'https://u:p@w@h/x/' not found", "fatal: 'https://***@h/x/' not found"),
             ("https://h/r?access_token=abc&x=1", "https://h/r?access_token=***&x=1"),
+            ("http://https://u:p@h/x", "http://https://***@h/x"),
+            ("ssh://http://token@h/x", "ssh://http://***@h/x"),
         ] {
             assert_eq!(redact(text), expected);
         }

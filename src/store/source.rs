@@ -88,8 +88,9 @@ fn with_scheme(url: &str, scheme: &str, rest: &str) -> Result<String> {
     }
     let authority = rest.split(['/', '?']).next().unwrap_or(rest);
     let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
-    // A token is often given in the place of the user's name.
-    if user.contains(':') || redact(user) != user {
+    let from_host = &rest[authority.len() - host.len()..];
+    // A token is often given in the place of the user's name, or behind a question mark.
+    if user.contains(':') || redact(user) != user || redact(from_host) != from_host {
         return Err(StoreError::SecretInUrl);
     }
     refuse_host(user)?;
@@ -220,6 +221,7 @@ mod tests {
             "https://me:hunter2@host/r",
             "ssh://git:hunter2@host/r",
             "https://ghp_0123456789abcdefghij0123456789abcdef@host/r",
+            "https://host/r.git?access_token=0123456789",
         ] {
             let error = parse(text).unwrap_err();
             assert!(matches!(error, StoreError::SecretInUrl), "{text}: {error}");
