@@ -8,11 +8,14 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use toft::daemon::control::{FlushRequest, Hello, LogRequest, Reply, Request, UmountRequest, encode};
+use toft::daemon::control::{
+    FlushRequest, Hello, LogRequest, Reply, Request, UmountRequest, encode,
+};
 use toft::daemon::{Failure, Kind};
 use toft::dotgit::index::{self, CacheTree, Entry, Index};
 use toft::overlay::{
-    Change, DirBase, Directory, FileData, Mark, Meta, Node, NodeData, Slot, encode_batch, encode_mark,
+    Change, DirBase, Directory, FileData, Mark, Meta, Node, NodeData, Slot, encode_batch,
+    encode_mark,
 };
 use toft::registry::{
     FlushPolicy, Registry, SourceRecord, Status, StoreRecord, ViewRecord, WorkspaceRecord,
@@ -56,11 +59,27 @@ fn tree_entries() {
         [0].into_iter().chain(entries).collect::<Vec<u8>>()
     };
     let all: &[(&str, &[(&str, &[u8])])] = &[
-        ("ordinary", &[("100644", b"a"), ("100755", b"b"), ("120000", b"l"), ("40000", b"d"), ("160000", b"m")]),
+        (
+            "ordinary",
+            &[
+                ("100644", b"a"),
+                ("100755", b"b"),
+                ("120000", b"l"),
+                ("40000", b"d"),
+                ("160000", b"m"),
+            ],
+        ),
         ("dots", &[("40000", b"."), ("40000", b".."), ("100644", b"fine")]),
         ("slash", &[("100644", b"../x"), ("100644", b"a/b")]),
         ("dotgit", &[("40000", b".git"), ("40000", b".GiT"), ("40000", b"git~1")]),
-        ("ntfs", &[("100644", b".git. ."), ("100644", b".git::$INDEX_ALLOCATION"), ("100644", b"a\\.git")]),
+        (
+            "ntfs",
+            &[
+                ("100644", b".git. ."),
+                ("100644", b".git::$INDEX_ALLOCATION"),
+                ("100644", b"a\\.git"),
+            ],
+        ),
         ("hfs", &[("40000", ".g\u{200c}it".as_bytes()), ("40000", "\u{feff}.GIT".as_bytes())]),
         ("twins", &[("100644", b"x"), ("40000", b"x"), ("100644", b"y"), ("100644", b"y")]),
         ("unsorted", &[("100644", b"z"), ("100644", b"a"), ("40000", b"m.c"), ("40000", b"m")]),
@@ -83,7 +102,8 @@ fn indexes() {
         let content = &bytes[..bytes.len() - index.hash.len_in_bytes()];
         seed("index", name, [&[kind], content].concat());
     };
-    let of = |entries: &[Entry]| Index { entries: entries.to_vec(), ..Index::empty(HashKind::Sha1) };
+    let of =
+        |entries: &[Entry]| Index { entries: entries.to_vec(), ..Index::empty(HashKind::Sha1) };
     let entry = |path: &str| Entry::new(path.as_bytes(), TreeMode::Blob, oid(1));
     file("empty", &of(&[]));
     file("one", &of(&[entry("a")]));
@@ -110,7 +130,8 @@ fn indexes() {
 fn by_git(name: &str, form: &[&str]) {
     let dir = tempfile::tempdir().expect("room");
     let git = |arguments: &[&str]| {
-        let ran = Command::new("git").arg("-C").arg(dir.path()).args(arguments).output().expect("git");
+        let ran =
+            Command::new("git").arg("-C").arg(dir.path()).args(arguments).output().expect("git");
         assert!(ran.status.success(), "{ran:?}");
     };
     git(&["init", "-q"]);
@@ -142,7 +163,9 @@ fn overlay() {
     let slot = |dir: u64, text: &str, ino: u64| {
         Change::SetSlot(Ino(dir), name(text), Some(Slot::Entry(Ino(ino))))
     };
-    let mark = |upto: u64, closed: bool| encode_mark(&Mark { upto: Seq(upto), boot: BootId([3; 16]), closed });
+    let mark = |upto: u64, closed: bool| {
+        encode_mark(&Mark { upto: Seq(upto), boot: BootId([3; 16]), closed })
+    };
     let file = |body: u64| node(NodeData::Regular(FileData::Body(BodyId(body))));
     let created = vec![Change::PutNode(Ino(2), file(1)), slot(1, "a", 2)];
     let with_xattr = Change::SetXattr(Ino(2), b"user.x".to_vec(), Some(b"value".to_vec()));
@@ -152,11 +175,18 @@ fn overlay() {
         NodeData::Special(FileKind::Fifo),
         NodeData::Regular(FileData::Blob(oid(2))),
     ];
-    let kinds = kinds.into_iter().zip(10..).map(|(data, ino)| Change::PutNode(Ino(ino), node(data)));
+    let kinds =
+        kinds.into_iter().zip(10..).map(|(data, ino)| Change::PutNode(Ino(ino), node(data)));
     let batches: &[(&str, Vec<Change>)] = &[
         ("file", created.clone()),
-        ("directory", vec![Change::PutNode(Ino(3), directory(1, DirBase::Tree(oid(4)))), slot(1, "d", 3)]),
-        ("gitlink", vec![Change::PutNode(Ino(3), directory(1, DirBase::Gitlink(oid(4)))), slot(1, "m", 3)]),
+        (
+            "directory",
+            vec![Change::PutNode(Ino(3), directory(1, DirBase::Tree(oid(4)))), slot(1, "d", 3)],
+        ),
+        (
+            "gitlink",
+            vec![Change::PutNode(Ino(3), directory(1, DirBase::Gitlink(oid(4)))), slot(1, "m", 3)],
+        ),
         ("whiteout", vec![Change::SetSlot(Ino(1), name("gone"), Some(Slot::Whiteout))]),
         ("rename", vec![slot(1, "b", 2), Change::SetSlot(Ino(1), name("a"), None)]),
         ("move", vec![Change::SetParent(Ino(3), Ino(4)), Change::SetMeta(Ino(3), meta(1))]),
@@ -259,8 +289,15 @@ fn mount_words() {
 }
 
 fn local_files() {
-    let line = |kind: u8, name: &str, bytes: &[u8]| seed("local_files", name, [&[kind], bytes].concat());
-    let flush = FlushRequest { seal: true, push: true, message: Some("m".into()), allow: vec!["branch".into()], timeout_s: Some(9) };
+    let line =
+        |kind: u8, name: &str, bytes: &[u8]| seed("local_files", name, [&[kind], bytes].concat());
+    let flush = FlushRequest {
+        seal: true,
+        push: true,
+        message: Some("m".into()),
+        allow: vec!["branch".into()],
+        timeout_s: Some(9),
+    };
     let requests = [
         ("status", Request::Status),
         ("flush", Request::Flush(flush.clone())),
@@ -272,7 +309,8 @@ fn local_files() {
     }
     let failed = Reply::Failed(Failure::new(Kind::Usage, "no").cause("because"));
     line(1, "failed", encode(&failed).expect("a reply").trim_ascii_end());
-    let hello = Hello { toft: 1, version: "0.1.0".into(), pid: 7, workspace: "w-aaaaaaaaaa".into() };
+    let hello =
+        Hello { toft: 1, version: "0.1.0".into(), pid: 7, workspace: "w-aaaaaaaaaa".into() };
     line(2, "hello", encode(&hello).expect("a hello").trim_ascii_end());
     line(3, "workspace", &workspace_record());
     let (ledger, inbox) = queue();
@@ -282,7 +320,11 @@ fn local_files() {
     line(6, "raw-inbox", &inbox);
     line(7, "git-mark", format!("\x00{} 1 2 3.4\n", "1".repeat(40)).as_bytes());
     line(7, "git-todo", b"\x01revert 1234\n");
-    line(7, "mountinfo", b"36 35 98:0 / /mnt\\040x rw,noatime master:1 - fuse.toft host:r#main rw\n");
+    line(
+        7,
+        "mountinfo",
+        b"36 35 98:0 / /mnt\\040x rw,noatime master:1 - fuse.toft host:r#main rw\n",
+    );
 }
 
 fn workspace_record() -> Vec<u8> {
@@ -294,7 +336,12 @@ fn workspace_record() -> Vec<u8> {
 }
 
 fn record(id: WorkspaceId) -> WorkspaceRecord {
-    let source = SourceRecord { url: "https://host/r".into(), asked: None, depth: Some(1), at: Some(oid(2)) };
+    let source = SourceRecord {
+        url: "https://host/r".into(),
+        asked: None,
+        depth: Some(1),
+        at: Some(oid(2)),
+    };
     WorkspaceRecord {
         id,
         source,
@@ -336,7 +383,8 @@ fn queue() -> (Vec<u8>, Vec<u8>) {
 /// Each four bytes are an operation.
 fn workspace() {
     for number in 0..12_u32 {
-        let ops = (0..4 + number * 4).flat_map(|at| (number << 16 | at).wrapping_mul(0x9e37_79b1).to_le_bytes());
+        let ops = (0..4 + number * 4)
+            .flat_map(|at| (number << 16 | at).wrapping_mul(0x9e37_79b1).to_le_bytes());
         seed("workspace", &format!("{number:02}"), ops.collect::<Vec<u8>>());
     }
 }

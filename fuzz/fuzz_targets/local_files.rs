@@ -89,7 +89,8 @@ fn outbox_again(dir: &Path) {
 /// Each line with its checksum, as the queue writes it.
 fn with_checksums(bytes: &[u8]) -> Vec<u8> {
     let lines = bytes.split(|byte| *byte == b'\n');
-    let line = |json: &[u8]| [format!("\n{:08x} ", crc32c::crc32c(json)).as_bytes(), json, b"\n"].concat();
+    let line =
+        |json: &[u8]| [format!("\n{:08x} ", crc32c::crc32c(json)).as_bytes(), json, b"\n"].concat();
     lines.flat_map(line).collect()
 }
 

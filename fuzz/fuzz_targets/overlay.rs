@@ -50,8 +50,7 @@ fn replay(dir: &Path) -> Option<Vec<String>> {
     let index = overlay.read();
     // It may find something wrong, but it finds its way.
     check(&index);
-    let mut nodes: Vec<_> =
-        index.iter().map(|(ino, node)| format!("{} {node:?}", ino.0)).collect();
+    let mut nodes: Vec<_> = index.iter().map(|(ino, node)| format!("{} {node:?}", ino.0)).collect();
     nodes.sort();
     Some(nodes)
 }
@@ -60,7 +59,16 @@ fn root() -> Node {
     let time = Timespec { sec: 1, nsec: 0 };
     let directory = Directory { parent: Ino::ROOT, base: DirBase::Empty, delta: BTreeMap::new() };
     Node {
-        meta: Meta { perm: 0o755, uid: 0, gid: 0, nlink: 1, rdev: 0, atime: time, mtime: time, ctime: time },
+        meta: Meta {
+            perm: 0o755,
+            uid: 0,
+            gid: 0,
+            nlink: 1,
+            rdev: 0,
+            atime: time,
+            mtime: time,
+            ctime: time,
+        },
         data: NodeData::Directory(Arc::new(directory)),
         xattrs: BTreeMap::new(),
     }

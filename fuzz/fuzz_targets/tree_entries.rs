@@ -18,7 +18,11 @@ fuzz_target!(|input: &[u8]| {
     let hash = if kind % 2 == 0 { HashKind::Sha1 } else { HashKind::Sha256 };
     let Ok(raw) = tree::parse(object, hash) else { return };
     let count = raw.len();
-    let raw = raw.into_iter().map(|entry| RawEntry { mode: entry.mode, name: entry.name, oid: entry.oid });
+    let raw = raw.into_iter().map(|entry| RawEntry {
+        mode: entry.mode,
+        name: entry.name,
+        oid: entry.oid,
+    });
     let sifted = Tree::sift(raw.collect());
     assert_eq!(sifted.entries.len() + sifted.hidden.len(), count);
     assert!(sifted.entries.windows(2).all(|pair| pair[0].name < pair[1].name));
