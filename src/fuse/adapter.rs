@@ -194,7 +194,7 @@ impl Filesystem for Adapter {
 
     fn rename(
         &self,
-        _request: &Request,
+        request: &Request,
         parent: INodeNo,
         name: &OsStr,
         new_parent: INodeNo,
@@ -202,14 +202,16 @@ impl Filesystem for Adapter {
         flags: RenameFlags,
         reply: ReplyEmpty,
     ) {
-        let mode = match flags {
+        let whiteout = flags.contains(RenameFlags::RENAME_WHITEOUT).then(|| caller(request));
+        let mode = match flags - RenameFlags::RENAME_WHITEOUT {
             flags if flags.is_empty() => RenameMode::Replace,
             RenameFlags::RENAME_NOREPLACE => RenameMode::NoReplace,
-            RenameFlags::RENAME_EXCHANGE => RenameMode::Exchange,
+            RenameFlags::RENAME_EXCHANGE if whiteout.is_none() => RenameMode::Exchange,
             _ => return reply.error(Errno::EINVAL),
         };
         let (from, to) = ((ino(parent), name.as_bytes()), (ino(new_parent), new_name.as_bytes()));
-        let done = self.ask(|workspace| workspace.rename(from.0, from.1, to.0, to.1, mode));
+        let done =
+            self.ask(|workspace| workspace.rename(from.0, from.1, to.0, to.1, mode, whiteout));
         reply::empty(reply, done);
     }
 

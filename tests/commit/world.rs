@@ -482,7 +482,7 @@ impl World {
     pub fn rename_here(&self, from: &[u8], to: &[u8]) {
         let (dir, name) = self.parent(from);
         let (new_dir, new_name) = self.parent(to);
-        self.workspace.rename(dir, &name, new_dir, &new_name, RenameMode::Replace).unwrap();
+        self.workspace.rename(dir, &name, new_dir, &new_name, RenameMode::Replace, None).unwrap();
     }
 
     /// Removes a file or a whole directory.

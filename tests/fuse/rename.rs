@@ -9,6 +9,7 @@ use std::path::Path;
 const REPLACE: RenameFlags = RenameFlags::empty();
 const NOREPLACE: RenameFlags = RenameFlags::NOREPLACE;
 const EXCHANGE: RenameFlags = RenameFlags::EXCHANGE;
+const WHITEOUT: RenameFlags = RenameFlags::WHITEOUT;
 
 fn rename(world: &World, from: &str, to: &str, flags: RenameFlags) -> i32 {
     errno(renameat_with(CWD, world.path(from), CWD, world.path(to), flags))
@@ -131,7 +132,7 @@ fn errnos_of_renaming() {
         ("to a long name", try_it("README", &long, REPLACE), libc::ENAMETOOLONG),
         ("from a long name", try_it(&long, "x", REPLACE), libc::ENAMETOOLONG),
         ("both modes", try_it("README", "run.sh", NOREPLACE | EXCHANGE), libc::EINVAL),
-        ("a whiteout", try_it("README", "x", RenameFlags::WHITEOUT), libc::EINVAL),
+        ("a whiteout and both", try_it("README", "x", WHITEOUT | EXCHANGE), libc::EINVAL),
         ("the gitfile", try_it(".git", "x", REPLACE), libc::EPERM),
         ("onto the gitfile", try_it("README", ".git", REPLACE), libc::EPERM),
         ("onto the gitfile, not replacing", try_it("README", ".git", NOREPLACE), libc::EEXIST),

@@ -58,7 +58,7 @@ fn one_step(workspace: &Workspace, dice: &mut Dice, held: &mut Vec<Ino>) -> Resu
         5 | 6 => {
             let Some(to) = walk(workspace, dice, held) else { return Ok(()) };
             let modes = [RenameMode::Replace, RenameMode::NoReplace, RenameMode::Exchange];
-            workspace.rename(dir, name, to, dice.name(), modes[dice.roll(3)])?;
+            workspace.rename(dir, name, to, dice.name(), modes[dice.roll(3)], None)?;
         }
         7 => {
             let Some(attr) = workspace.lookup(dir, name)? else { return Ok(()) };

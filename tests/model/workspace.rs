@@ -164,7 +164,7 @@ impl Direct {
                     Rename::NoReplace => RenameMode::NoReplace,
                     Rename::Exchange => RenameMode::Exchange,
                 };
-                workspace.rename(from_dir, &from.name, to_dir, &to.name, mode).map(|()| 0)
+                workspace.rename(from_dir, &from.name, to_dir, &to.name, mode, None).map(|()| 0)
             }
             Step::Link(from, to) => {
                 let (ino, dir) = (self.at(from)?, self.dir(&to.dir));

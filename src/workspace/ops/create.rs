@@ -11,12 +11,12 @@ use std::sync::Arc;
 const SETGID: u32 = 0o2000;
 
 /// What is made where.
-struct NewNode<'a> {
-    caller: Caller,
-    parent: Ino,
-    name: &'a Name,
-    perm: u32,
-    rdev: u32,
+pub(super) struct NewNode<'a> {
+    pub caller: Caller,
+    pub parent: Ino,
+    pub name: &'a Name,
+    pub perm: u32,
+    pub rdev: u32,
 }
 
 /// Each counts a lookup of what it makes. The umask is the kernel's business.
@@ -116,7 +116,15 @@ impl Workspace {
 }
 
 impl Edit<'_> {
+    /// Makes what the caller is told of.
     fn make(&mut self, new: &NewNode<'_>, data: NodeData) -> Looked<Ino> {
+        let ino = self.place(new, data)?;
+        self.count_lookup(ino);
+        Ok(ino)
+    }
+
+    /// Puts a new node where no name is taken.
+    pub(super) fn place(&mut self, new: &NewNode<'_>, data: NodeData) -> Looked<Ino> {
         self.require_free(new.parent, new.name)?;
         self.touch_dir(new.parent)?;
         let above = self.view().meta(new.parent)?;
@@ -134,7 +142,6 @@ impl Edit<'_> {
         };
         let ino = self.allocate_ino();
         self.put_new(new.parent, new.name, ino, Node { meta, data, xattrs: BTreeMap::new() });
-        self.count_lookup(ino);
         Ok(ino)
     }
 }

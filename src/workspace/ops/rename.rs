@@ -1,9 +1,10 @@
-use crate::overlay::Change;
+use super::create::NewNode;
+use crate::overlay::{Change, NodeData};
 use crate::types::{FileKind, Ino, Name};
 use crate::workspace::edit::Edit;
 use crate::workspace::look::{Looked, View};
 use crate::workspace::view::Child;
-use crate::workspace::{FsError, Workspace};
+use crate::workspace::{Caller, FsError, Workspace};
 
 /// What becomes of the target of a rename.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +25,9 @@ struct Place<'a> {
 }
 
 impl Workspace {
-    /// Moves a name. Directories of any size move as one reference (D1).
+    /// Moves a name. Directories of any size move as one reference (D1). Where the name was,
+    /// `whiteout` leaves one, as his (RENAME_WHITEOUT): the device 0:0, which union mounts take for
+    /// "nothing is here".
     pub fn rename(
         &self,
         parent: Ino,
@@ -32,6 +35,7 @@ impl Workspace {
         new_parent: Ino,
         new_name: &[u8],
         mode: RenameMode,
+        whiteout: Option<Caller>,
     ) -> Result<(), FsError> {
         let name = Name::new(name)?;
         let new_name = match Name::new(new_name) {
@@ -55,10 +59,16 @@ impl Workspace {
             }
             match target {
                 Some(target) if mode == RenameMode::Exchange => {
-                    edit.exchange((from, source), (to, target))
+                    edit.exchange((from, source), (to, target))?;
                 }
-                target => edit.replace(from, source, to, target),
+                target => edit.replace(from, source, to, target)?,
             }
+            if let Some(caller) = whiteout {
+                let (parent, name) = (from.dir, from.name);
+                let new = NewNode { caller, parent, name, perm: 0, rdev: 0 };
+                edit.place(&new, NodeData::Special(FileKind::CharDevice))?;
+            }
+            Ok(())
         })
     }
 }

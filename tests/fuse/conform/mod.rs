@@ -13,13 +13,14 @@ mod kinds;
 mod matrix;
 mod oracle;
 mod raw;
+mod renames;
 mod snapshot;
 mod stage;
 
 use matrix::Matrix;
 
 /// Each is run by a test of its own.
-const TABLES: &[&Matrix] = &[&at_path::PATHS];
+const TABLES: &[&Matrix] = &[&at_path::PATHS, &renames::RENAMES];
 
 #[test]
 fn the_tables_hold_thousands_of_assertions() {
