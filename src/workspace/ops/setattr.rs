@@ -41,18 +41,23 @@ impl Workspace {
             self.set_size(ino, size, caller.uid != 0)?;
         }
         if set.size.is_none() || !set.is_size_only() {
-            self.set_meta(ino, set)?;
+            self.set_meta(caller, ino, set)?;
         }
         self.getattr(ino)
     }
 
-    fn set_meta(&self, ino: Ino, set: &SetAttr) -> Result<(), FsError> {
+    fn set_meta(&self, caller: Caller, ino: Ino, set: &SetAttr) -> Result<(), FsError> {
         let _content = self.content_locks.lock(&[ino]);
         self.edit(|edit| {
             edit.touch(ino)?;
             let now = edit.now;
             let is_dir = edit.view().node_kind(ino) == FileKind::Directory;
-            edit.alter(ino, |meta| set.apply(meta, is_dir, now))
+            edit.alter(ino, |meta| {
+                if set.clears_suid(caller, meta.uid) && !is_dir {
+                    meta.perm = without_suid(meta.perm);
+                }
+                set.apply(meta, now);
+            })
         })?;
         // Last: it takes no room, so that where there is none, nothing has changed.
         set.mtime.map_or(Ok(()), |time| self.set_body_mtime(ino, time))
@@ -89,12 +94,15 @@ impl SetAttr {
         Self { size: None, mtime, ..*self } == Self::default()
     }
 
-    fn apply(&self, meta: &mut Meta, is_dir: bool, now: Timespec) {
-        // chown(2) with neither user nor group is what changes nothing else; it takes the bits too.
-        let chown = self.uid.is_some() || self.gid.is_some() || *self == Self::default();
-        if chown && !is_dir {
-            meta.perm = without_suid(meta.perm);
-        }
+    /// Whether this takes the set-user-id bits along: chown(2) does. One with neither user nor group
+    /// changes nothing, and looks as what Linux asks of us before a write. A write takes the bits by
+    /// itself, so they go for those only who may chown.
+    fn clears_suid(&self, caller: Caller, owner: u32) -> bool {
+        let may = caller.uid == 0 || caller.uid == owner;
+        self.uid.is_some() || self.gid.is_some() || (*self == Self::default() && may)
+    }
+
+    fn apply(&self, meta: &mut Meta, now: Timespec) {
         meta.perm = self.perm.map_or(meta.perm, |perm| perm & 0o7777);
         meta.uid = self.uid.unwrap_or(meta.uid);
         meta.gid = self.gid.unwrap_or(meta.gid);

@@ -1,122 +1,11 @@
 //! Calls that name an object by its path.
 
+use super::calls::*;
 use super::kinds::{KINDS, bind, execute};
-use super::matrix::{Answer, Matrix, Row, Site, done};
-use rustix::fs::{
-    Access, AtFlags, CWD, FileType, Gid, Mode, OFlags, RenameFlags, Timespec, Timestamps,
-    UTIME_NOW, UTIME_OMIT, Uid, XattrFlags,
-};
+use super::matrix::{Matrix, Row, done};
+use rustix::fs::{Access, AtFlags, FileType, OFlags, RenameFlags, XattrFlags};
 use std::fs;
-use std::os::unix::fs::{FileExt, MetadataExt, symlink};
-use std::path::Path;
-
-fn open(path: &Path, flags: OFlags) -> Answer {
-    // Nobody is at the other end of a FIFO.
-    done(rustix::fs::open(path, flags | OFlags::NONBLOCK, Mode::from_raw_mode(0o640)))
-}
-
-fn access(path: &Path, access: Access) -> Answer {
-    done(rustix::fs::access(path, access))
-}
-
-fn mknod(path: &Path, kind: FileType, device: u64) -> Answer {
-    done(rustix::fs::mknodat(CWD, path, kind, Mode::from_raw_mode(0o642), device))
-}
-
-fn mkdir(path: impl AsRef<Path>) -> Answer {
-    done(rustix::fs::mkdir(path.as_ref(), Mode::from_raw_mode(0o1735)))
-}
-
-fn chmod(path: &Path, mode: u32) -> Answer {
-    done(rustix::fs::chmod(path, Mode::from_raw_mode(mode)))
-}
-
-fn chown(site: &Site, user: Option<u32>, group: Option<u32>, flags: AtFlags) -> Answer {
-    let (user, group) = (user.map(Uid::from_raw), group.map(Gid::from_raw));
-    done(rustix::fs::chownat(CWD, &site.it, user, group, flags))
-}
-
-fn link(from: &Path, to: &Path, flags: AtFlags) -> Answer {
-    done(rustix::fs::linkat(CWD, from, CWD, to, flags))
-}
-
-fn rename(from: &Path, to: &Path, flags: RenameFlags) -> Answer {
-    done(rustix::fs::renameat_with(CWD, from, CWD, to, flags))
-}
-
-fn utimes(site: &Site, atime: (i64, i64), mtime: (i64, i64), flags: AtFlags) -> Answer {
-    let time = |(tv_sec, tv_nsec)| Timespec { tv_sec, tv_nsec };
-    let times = Timestamps { last_access: time(atime), last_modification: time(mtime) };
-    done(rustix::fs::utimensat(CWD, &site.it, &times, flags))
-}
-
-fn stat(path: &Path) -> Answer {
-    let stat = fs::metadata(path)?;
-    let kind = stat.mode() & libc::S_IFMT;
-    let size = if stat.is_dir() { 0 } else { stat.len() };
-    Ok(format!("{kind:o} {size} {} {}", stat.nlink(), stat.mtime()))
-}
-
-fn lstat(path: &Path) -> Answer {
-    let stat = path.symlink_metadata()?;
-    let size = if stat.is_dir() { 0 } else { stat.len() };
-    Ok(format!("{:o} {size} {} {}", stat.mode(), stat.nlink(), stat.rdev()))
-}
-
-fn read(path: &Path) -> Answer {
-    use std::io::Read;
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK;
-    let mut file = fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    let mut bytes = [0; 6];
-    let count = file.read(&mut bytes)?;
-    Ok(bytes[..count].escape_ascii().to_string())
-}
-
-fn write(path: &Path, flags: OFlags, at: u64) -> Answer {
-    let flags = OFlags::WRONLY | OFlags::NONBLOCK | flags;
-    let file = fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    done(file.write_all_at(b"WRITTEN", at))
-}
-
-fn truncate(path: &Path, size: i64) -> Answer {
-    let path = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).unwrap();
-    super::raw::truncate(&path, size).map(|()| String::new())
-}
-
-fn list(path: &Path) -> Answer {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(path)? {
-        let entry = entry?;
-        names.push(format!("{:?} {:?}", entry.file_name(), entry.file_type()?));
-    }
-    names.sort();
-    Ok(names.join(", "))
-}
-
-fn get_xattr(path: &Path, follow: bool) -> Answer {
-    let mut value = [0_u8; 16];
-    let get = if follow { rustix::fs::getxattr } else { rustix::fs::lgetxattr };
-    done(get(path, "user.none", &mut value))
-}
-
-fn set_xattr(path: &Path, name: &str, flags: XattrFlags) -> Answer {
-    rustix::fs::setxattr(path, name, b"value", flags)?;
-    let mut value = [0_u8; 16];
-    let count = rustix::fs::getxattr(path, name, &mut value)?;
-    Ok(value[..count].escape_ascii().to_string())
-}
-
-fn with_slash(path: &Path, more: &str) -> std::path::PathBuf {
-    let mut path = path.as_os_str().to_owned();
-    path.push(more);
-    path.into()
-}
-
-const FOLLOW: AtFlags = AtFlags::empty();
-const NOFOLLOW: AtFlags = AtFlags::SYMLINK_NOFOLLOW;
-const NOW: (i64, i64) = (0, UTIME_NOW);
-const OMIT: (i64, i64) = (0, UTIME_OMIT);
-const PLAIN: RenameFlags = RenameFlags::empty();
+use std::os::unix::fs::{MetadataExt, symlink};
 
 const ROWS: &[Row] = &[
     ("stat", |site| stat(&site.it)),
@@ -175,14 +64,14 @@ const ROWS: &[Row] = &[
     ("link_below_it", |site| link(&site.at("t"), &site.at("it/new"), FOLLOW)),
     ("chmod_0604", |site| chmod(&site.it, 0o604)),
     ("chmod_7777", |site| chmod(&site.it, 0o7777)),
-    ("chown_nobody", |site| chown(site, None, None, FOLLOW)),
+    ("chown_nobody", |site| chown_path(site, None, None, FOLLOW)),
     ("chown_same", |site| {
         let ids = (rustix::process::getuid(), rustix::process::getgid());
-        chown(site, Some(ids.0.as_raw()), Some(ids.1.as_raw()), FOLLOW)
+        chown_path(site, Some(ids.0.as_raw()), Some(ids.1.as_raw()), FOLLOW)
     }),
-    ("chown_user", |site| chown(site, Some(11), None, FOLLOW)),
-    ("chown_group", |site| chown(site, None, Some(22), FOLLOW)),
-    ("lchown_both", |site| chown(site, Some(11), Some(22), NOFOLLOW)),
+    ("chown_user", |site| chown_path(site, Some(11), None, FOLLOW)),
+    ("chown_group", |site| chown_path(site, None, Some(22), FOLLOW)),
+    ("lchown_both", |site| chown_path(site, Some(11), Some(22), NOFOLLOW)),
     ("utimes_now", |site| utimes(site, NOW, NOW, FOLLOW)),
     ("utimes_omit", |site| utimes(site, OMIT, OMIT, FOLLOW)),
     ("utimes_set", |site| utimes(site, (77, 5), (88, 6), FOLLOW)),

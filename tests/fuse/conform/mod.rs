@@ -9,10 +9,12 @@
 //! table and with each other.
 
 mod at_path;
+mod calls;
 mod kinds;
 mod matrix;
 mod oracle;
-mod raw;
+mod permissions;
+pub mod raw;
 mod renames;
 mod snapshot;
 mod stage;
@@ -20,7 +22,7 @@ mod stage;
 use matrix::Matrix;
 
 /// Each is run by a test of its own.
-const TABLES: &[&Matrix] = &[&at_path::PATHS, &renames::RENAMES];
+const TABLES: &[&Matrix] = &[&at_path::PATHS, &renames::RENAMES, &permissions::PERMISSIONS];
 
 #[test]
 fn the_tables_hold_thousands_of_assertions() {
