@@ -42,13 +42,24 @@ pub fn workspace(
     request: &Request,
 ) -> Result<Reply, Failure> {
     let reply = match client(host, record)? {
-        Some(client) => client.call(request, deadline(request))?,
+        Some(client) => call(host, record, client, request)?,
         None => without_daemon(host, record, request)?,
     };
     match reply {
         Reply::Failed(failure) => Err(failure),
         reply => Ok(reply),
     }
+}
+
+/// Asks a daemon. With a deadline of the request's own, that is how long it may take; otherwise as
+/// long as it takes while the daemon is there.
+pub fn call(
+    host: &Host,
+    record: &WorkspaceRecord,
+    client: Client,
+    request: &Request,
+) -> Result<Reply, Failure> {
+    client.call(request, deadline(request)).map_err(|error| with_fix(host, record, error))
 }
 
 /// The workspace itself answers; after a flush it is noted what is left in it.
@@ -98,15 +109,25 @@ pub fn client(host: &Host, record: &WorkspaceRecord) -> Result<Option<Client>, F
             Err(ClientError::NoDaemon | ClientError::Protocol(_))
                 if host.clock.monotonic() < give_up => {}
             Err(error) => {
-                let fix = format!(
-                    "see toft status, and {}",
-                    host.registry.paths(&record.id).log().display()
-                );
-                return Err(Failure::from(error).fix(fix));
+                return Err(with_fix(host, record, error));
             }
         }
         cancel.wait(LOOK);
     }
+}
+
+fn with_fix(host: &Host, record: &WorkspaceRecord, error: ClientError) -> Failure {
+    let log = host.registry.paths(&record.id).log();
+    let fix = match error {
+        ClientError::Silent | ClientError::Deadline(_) => format!(
+            "wait, or take the mount away from it: toft umount --force {} (nothing acknowledged is \
+             lost); {} may tell why",
+            record.dir.display(),
+            log.display()
+        ),
+        _ => format!("see toft status, and {}", log.display()),
+    };
+    Failure::from(error).fix(fix)
 }
 
 fn deadline(request: &Request) -> Option<Duration> {
@@ -115,9 +136,8 @@ fn deadline(request: &Request) -> Option<Duration> {
         Request::Flush(flush) => {
             flush.timeout_s.map(|seconds| Duration::from_secs(seconds) + GRACE)
         }
-        Request::Umount(umount) => {
-            umount.flush.timeout_s.map(|seconds| Duration::from_secs(seconds) + GRACE)
-        }
+        // It goes on with what needs no remote after its own deadline.
+        Request::Umount(_) => None,
     }
 }
 

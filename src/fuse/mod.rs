@@ -9,6 +9,7 @@
 //! Acknowledged writes are with the workspace when the call returns: no writeback cache.
 //! A crash leaves: a dead mount point (ENOTCONN), which a lazy unmount removes.
 
+mod abort;
 mod adapter;
 mod convert;
 mod errno;
@@ -19,6 +20,7 @@ mod notify;
 mod reply;
 mod session;
 
+pub use abort::abort;
 pub use errno::errno;
 pub use error::MountError;
 pub use mount::{Access, MountFlags, MountOptions};

@@ -1,6 +1,7 @@
 use super::{RegistryError, Result, WorkspacePaths};
 use crate::sys::current_boot;
 use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -36,6 +37,18 @@ impl Holder {
     pub fn is_alive(&self) -> bool {
         current_boot().is_ok_and(|now| now.to_string() == self.boot_id)
             && start_ticks(self.pid).is_ok_and(|ticks| ticks == self.start_ticks)
+    }
+
+    /// Kills it (SIGKILL), if it still runs.
+    pub fn kill(&self) -> io::Result<()> {
+        let unknown = || io::Error::new(io::ErrorKind::NotFound, "it cannot be told who it is");
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw).ok_or_else(unknown)?;
+        // Opened before it is looked at: this one process is meant from here on.
+        let process = match pidfd_open(pid, PidfdFlags::empty()) {
+            Err(rustix::io::Errno::SRCH) => return Ok(()),
+            opened => opened?,
+        };
+        if self.is_alive() { Ok(pidfd_send_signal(process, Signal::KILL)?) } else { Ok(()) }
     }
 
     fn unknown() -> Self {

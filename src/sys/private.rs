@@ -8,7 +8,10 @@ use std::path::Path;
 /// One that others could have written to is refused: what they left there would be believed. One
 /// that others can only look into is closed.
 pub fn make_private_dir(dir: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    // Looked for first: where the disk hangs, mkdir(2) of what is there already hangs too.
+    if !dir.is_dir() {
+        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    }
     let metadata = std::fs::metadata(dir)?;
     let refuse = |why| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     if metadata.uid() != rustix::process::geteuid().as_raw() {

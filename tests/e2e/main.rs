@@ -25,4 +25,5 @@ mod resume;
 mod round_trip;
 mod secrets;
 mod unreachable;
+mod wedged;
 mod work;

@@ -3,6 +3,7 @@ use crate::cli::seal_args::SealArgs;
 use crate::cli::target::Target;
 use crate::cli::{ask, flush_output};
 use crate::daemon::control::{Reply, Request, UmountRequest};
+use crate::daemon::last_resort::take_away;
 use crate::daemon::presence::{Presence, daemon_is_gone, detach, has_dead_mount};
 use crate::daemon::{
     Engine, Failure, FlushReport, Host, Kind, Then, may_leave, mountinfo, restore,
@@ -17,11 +18,14 @@ use std::process::ExitCode;
 The order is: commit (a guard may refuse: still mounted, 79), push (what cannot be pushed now is
 queued: 76), unmount (busy: says who, still mounted). A workspace of which the remote has everything
 is removed from this host afterwards; ignored files, a stash or other branches keep it (see toft list).
+With --force calls into the mount that hang fail at once. What was acknowledged is lost by nothing of
+this.
 
 Examples:
   toft umount widgets -m 'Say more'
   cd widgets; toft umount .            # from inside: leave the folder first, or it is busy
-  toft umount w-7f3k2m9x1q --no-push")]
+  toft umount w-7f3k2m9x1q --no-push
+  toft umount widgets --force          # its daemon does not answer any more")]
 pub struct Umount {
     #[command(flatten)]
     target: Target,
@@ -36,6 +40,9 @@ pub struct Umount {
     /// Throw away what is not on the remote, and the workspace: no commit, no push
     #[arg(long, conflicts_with_all = ["message", "allow", "keep", "no_push"])]
     discard: bool,
+    /// Do not ask the daemon: end it, take the mount away from whoever uses it, then commit and push
+    #[arg(long)]
+    force: bool,
     /// Wait no longer than so many seconds for the remote (124: queued), then unmount all the same
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
@@ -48,9 +55,12 @@ impl Umount {
         let record = self.target.find(&host)?;
         // Called from inside, we would be the one who keeps it busy.
         std::env::set_current_dir("/").map_err(Failure::io("cannot leave the folder"))?;
+        if self.force {
+            take_away(&host, &record)?;
+        }
         let report = match ask::client(&host, &record)? {
             Some(client) => {
-                let reply = client.call(&Request::Umount(self.request()), None)?;
+                let reply = ask::call(&host, &record, client, &Request::Umount(self.request()))?;
                 self.after(&host, &record, reply)?
             }
             None => self.without_daemon(&host, &record)?,
@@ -95,7 +105,7 @@ impl Umount {
         record: &WorkspaceRecord,
     ) -> Result<FlushReport, Failure> {
         let presence = Presence::of(record, &host.registry, &mountinfo::read()?)?;
-        if presence.mount.is_none() && !self.discard {
+        if presence.mount.is_none() && !self.discard && !self.force {
             let what = format!("{} is not mounted", record.id);
             return Err(Failure::new(Kind::NoSuchWorkspace, what)
                 .fix(format!("toft flush {0}, or toft rm {0}", record.id)));

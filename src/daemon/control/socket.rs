@@ -2,10 +2,13 @@
 
 use crate::sys::make_private_dir;
 use rustix::fs::{Mode, OFlags};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// `sun_path` holds 108 bytes; a longer path is reached through an open directory.
 const MAX_PATH: usize = 100;
@@ -22,9 +25,13 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
     with_short(path, |path| UnixListener::bind(path))
 }
 
-/// Connects to `path`.
-pub fn connect(path: &Path) -> io::Result<UnixStream> {
-    with_short(path, |path| UnixStream::connect(path))
+/// Connects to `path`; gives up (`WouldBlock`) when nobody accepts and the queue stays full.
+pub fn connect(path: &Path, deadline: Duration) -> io::Result<UnixStream> {
+    let flags = SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    set_socket_timeout(&socket, Timeout::Send, Some(deadline))?;
+    with_short(path, |path| Ok(rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?))?;
+    Ok(UnixStream::from(socket))
 }
 
 fn with_short<T>(path: &Path, act: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
