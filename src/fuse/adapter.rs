@@ -41,8 +41,8 @@ impl Adapter {
     }
 
     /// Asks the workspace. A panic costs this one request, not the mount.
-    fn ask<T>(&self, question: impl FnOnce(&Workspace) -> Result<T, FsError>) -> Result<T, Errno> {
-        match catch_unwind(AssertUnwindSafe(|| question(&self.workspace))) {
+    fn ask<T>(&self, question: impl FnMut(&Workspace) -> Result<T, FsError>) -> Result<T, Errno> {
+        match catch_unwind(AssertUnwindSafe(|| self.workspace.with_room(question))) {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
                 let code = errno(&error);

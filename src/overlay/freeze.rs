@@ -38,6 +38,11 @@ impl Pins {
         self.dead.push((seq, body));
     }
 
+    /// Whether dropped bodies wait, and no freeze holds them.
+    pub fn has_dead(&self) -> bool {
+        self.live.is_empty() && !self.dead.is_empty()
+    }
+
     /// Takes out the bodies that may be deleted: dropped durably, and in no live freeze.
     pub fn take_deletable(&mut self, synced: Seq) -> Vec<BodyId> {
         if !self.live.is_empty() {

@@ -37,6 +37,8 @@ pub struct Overlay {
     marked: Mutex<Seq>,
     /// The batch up to which a durable mark vouches.
     synced: AtomicU64,
+    /// Dropped bodies that were removed from the disk.
+    removed: AtomicU64,
     /// Bytes of the last snapshot; held by the one thread that trims.
     trim: Mutex<u64>,
 }
@@ -143,6 +145,7 @@ impl Overlay {
             boot,
             marked: Mutex::new(Seq(0)),
             synced: AtomicU64::new(0),
+            removed: AtomicU64::new(0),
             trim: Mutex::new(0),
         }
     }
@@ -212,8 +215,27 @@ impl Overlay {
         self.journal.sync()?;
         self.synced.fetch_max(upto.0, Ordering::AcqRel);
         let deletable = self.pins.lock().take_deletable(upto);
+        let count = deletable.len() as u64;
         deletable.into_iter().for_each(|body| self.bodies.remove(body));
+        self.removed.fetch_add(count, Ordering::AcqRel);
         Ok(())
+    }
+
+    /// How many dropped bodies were removed from the disk so far.
+    pub fn removed_bodies(&self) -> u64 {
+        self.removed.load(Ordering::Acquire)
+    }
+
+    /// For when the disk is full: removes the bodies that were dropped, which must not go before it
+    /// is durable that they were. Whether any went since there were `before` of them.
+    pub fn make_room(&self, before: u64) -> bool {
+        if self.removed_bodies() == before
+            && self.pins.lock().has_dead()
+            && let Err(error) = self.sync()
+        {
+            tracing::warn!(%error, "what was deleted makes no room");
+        }
+        self.removed_bodies() != before
     }
 
     /// The newest batch.

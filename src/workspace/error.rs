@@ -102,6 +102,17 @@ pub enum FsError {
 }
 
 impl FsError {
+    /// Whether the disk below, or a quota on it, is full.
+    pub(super) fn is_no_room(&self) -> bool {
+        let source = match self {
+            Self::Disk(error) => Some(error),
+            Self::Overlay(error) => error.io(),
+            _ => None,
+        };
+        let code = source.and_then(io::Error::raw_os_error);
+        matches!(code, Some(libc::ENOSPC | libc::EDQUOT))
+    }
+
     /// The file `.git` at the root is toft's own.
     pub(super) fn gitfile() -> Self {
         Self::NotPermitted("'.git' at the root belongs to toft")

@@ -140,6 +140,21 @@ impl Workspace {
         attr
     }
 
+    /// Runs an operation; where it finds the disk full, once more if what was deleted made room.
+    ///
+    /// What is deleted goes from the disk at the next sync, which is done here when there is need:
+    /// after the operation has failed, with no lock held.
+    pub fn with_room<T>(
+        &self,
+        mut operation: impl FnMut(&Self) -> Result<T, FsError>,
+    ) -> Result<T, FsError> {
+        let before = self.overlay.removed_bodies();
+        match operation(self) {
+            Err(error) if error.is_no_room() && self.overlay.make_room(before) => operation(self),
+            result => result,
+        }
+    }
+
     fn check_writable(&self) -> Result<(), FsError> {
         if self.config.read_only {
             return Err(FsError::ReadOnly("mounted read-only".into()));

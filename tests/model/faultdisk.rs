@@ -15,6 +15,8 @@ pub enum Fault {
     Short,
     /// From the call on there is room for nothing, until [`FaultDisk::heal`].
     Full(i32),
+    /// From the call on there is no room for files, until one is removed.
+    Crowded,
     /// From the call on everything fails, until [`FaultDisk::heal`].
     Broken,
 }
@@ -24,7 +26,7 @@ impl Fault {
     fn errno(self) -> i32 {
         match self {
             Self::Once(errno) | Self::Full(errno) => errno,
-            Self::Short => libc::ENOSPC,
+            Self::Short | Self::Crowded => libc::ENOSPC,
             Self::Broken => libc::EIO,
         }
     }
@@ -35,6 +37,8 @@ impl Fault {
 enum Wants {
     /// Room.
     Room,
+    /// Room for a file's bytes; the journal has set its own aside.
+    Bytes,
     /// That bytes stay.
     Sync,
     /// Neither.
@@ -104,10 +108,12 @@ impl FaultDisk {
         let number = state.calls;
         state.calls += 1;
         let Some((at, fault)) = state.fault else { return Ok(()) };
+        let wants_room = matches!(wants, Wants::Room | Wants::Bytes);
         let meets = match fault {
             Fault::Once(_) => number == at,
-            Fault::Short => number == at && wants == Wants::Room,
-            Fault::Full(_) => number >= at && wants == Wants::Room,
+            Fault::Short => number == at && wants_room,
+            Fault::Full(_) => number >= at && wants_room,
+            Fault::Crowded => number >= at && wants == Wants::Bytes,
             Fault::Broken => number >= at,
         };
         if !meets {
@@ -134,7 +140,7 @@ impl Disk for FaultDisk {
         self.real.write_all_at(file, bytes, offset)
     }
     fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        match self.call(Wants::Room) {
+        match self.call(Wants::Bytes) {
             Ok(()) => self.real.write_at(file, bytes, offset),
             Err((_, true)) if bytes.len() > 1 => {
                 self.real.write_at(file, &bytes[..bytes.len() / 2], offset)
@@ -155,7 +161,7 @@ impl Disk for FaultDisk {
         self.real.rename(from, to)
     }
     fn create_file(&self, path: &Path) -> io::Result<File> {
-        self.plain(Wants::Room)?;
+        self.plain(Wants::Bytes)?;
         self.real.create_file(path)
     }
     fn create_dir(&self, path: &Path) -> io::Result<()> {
@@ -163,7 +169,7 @@ impl Disk for FaultDisk {
         self.real.create_dir(path)
     }
     fn copy_range(&self, from: (&File, u64), to: (&File, u64), len: usize) -> io::Result<usize> {
-        match self.call(Wants::Room) {
+        match self.call(Wants::Bytes) {
             Ok(()) => self.real.copy_range(from, to, len),
             Err((_, true)) if len > 1 => {
                 // The rest finds no room either.
@@ -185,6 +191,9 @@ impl Disk for FaultDisk {
     }
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         self.plain(Wants::Nothing)?;
+        if self.fault() == Some(Fault::Crowded) {
+            self.heal();
+        }
         self.real.remove_file(path)
     }
     fn sync_fs(&self, dir: &Path, reason: Reason) -> io::Result<()> {

@@ -5,7 +5,7 @@
 use crate::faultdisk::{Fault, FaultDisk};
 use crate::generators;
 use crate::harness::{Judge, System, base, lower};
-use crate::ops::{Op, Step};
+use crate::ops::{Dir, Op, Place, Step};
 use crate::reference::{Errno, Model, When};
 use crate::view::State;
 use crate::workspace::Direct;
@@ -231,4 +231,29 @@ fn each_call_to_the_disk_fails_once_and_nothing_acked_is_lost() {
 #[test]
 fn the_disk_is_full_or_broken_from_each_call_on_and_nothing_acked_is_lost() {
     sweep(21, &[Fault::Short, Fault::Full(libc::ENOSPC), Fault::Broken]);
+}
+
+#[test]
+fn what_was_deleted_makes_room_when_the_disk_is_full() {
+    let place = || Place { dir: Dir::Path(Vec::new()), name: b"new".to_vec() };
+    let open = Step::Open { slot: 0, place: place(), truncate: false, append: false };
+    let write = Step::Write { slot: 0, offset: 0, bytes: vec![7; 5000] };
+    let (create, unlink) = (Step::Create(place(), 0o644), Step::Unlink(place()));
+    let work = [create, open, write, Step::Close(0), unlink, Step::Forget];
+    let mut run = Run::new(usize::MAX, Fault::Crowded);
+    run.disk.heal();
+    for round in 0..4 {
+        if round > 0 {
+            // Nobody synced since, so the bytes of the last one are still on the disk.
+            run.disk.arm(0, Fault::Crowded);
+        }
+        for (number, step) in work.iter().enumerate() {
+            run.step(round * 10 + number, step);
+        }
+        assert_eq!((run.told, run.disk.fault()), (0, None), "round {round}: a file was removed");
+    }
+    run.direct.sync();
+    run.disk.arm(0, Fault::Crowded);
+    run.step(50, &work[0]);
+    assert_eq!(run.told, 1, "where nothing is left to remove it is full");
 }

@@ -298,7 +298,13 @@ impl Direct {
 
 impl System for Direct {
     fn apply(&mut self, step: &Step, model: &Model) -> Result<u64, Errno> {
-        self.try_apply(step, model).map_err(|error| errno(&error))
+        let workspace = self.workspace.clone();
+        // As the kernel's side does it.
+        let done = match step {
+            Step::Remount => self.try_apply(step, model),
+            _ => workspace.with_room(|_| self.try_apply(step, model)),
+        };
+        done.map_err(|error| errno(&error))
     }
 
     fn see(&mut self, path: &[Vec<u8>]) -> Seen {
@@ -368,6 +374,11 @@ impl Direct {
     /// Trims the journal, if it has grown since the last time.
     pub fn trim(&self) -> Result<(), OverlayError> {
         self.workspace.overlay().trim_above(1000)
+    }
+
+    /// Makes everything durable, as the daemon does now and then.
+    pub fn sync(&self) {
+        self.workspace.overlay().sync().unwrap();
     }
 
     /// Why nothing can be changed any more, if so.
