@@ -22,6 +22,8 @@ const RACES_MAX: u32 = 100;
 const STUCK_MAX: u32 = 6;
 /// How often a push is repeated whose answer was lost.
 const LOST_ANSWERS_MAX: u32 = 2;
+/// How often a push is repeated that the server said it took, and shows no trace of.
+const DOUBTS_MAX: u32 = 2;
 /// How often the name of a side branch may be taken by another push.
 const SIDE_BRANCH_TRIES: u32 = 5;
 /// History that is fetched before all of it is, in commits.
@@ -37,16 +39,27 @@ pub(super) struct Attempt<'a> {
     pub(super) races: u32,
     stuck: u32,
     lost_answers: u32,
+    doubts: u32,
     deepened: u32,
 }
 
 impl<'a> Attempt<'a> {
     pub(super) fn new(target: &'a Target, delivery: &'a Delivery, wait: &'a Wait<'a>) -> Self {
         let remote = delivery.ledger.remote;
-        Self { target, delivery, wait, remote, races: 0, stuck: 0, lost_answers: 0, deepened: 0 }
+        let (races, stuck, lost_answers, doubts, deepened) = (0, 0, 0, 0, 0);
+        Self { target, delivery, wait, remote, races, stuck, lost_answers, doubts, deepened }
     }
 
+    /// Credentials that are refused are asked for once more: a token may have expired, and whoever
+    /// keeps it, a helper or a file, has learned or been given a new one.
     pub(super) fn run(&mut self) -> Result<Settled> {
+        match self.settle() {
+            Err(GitError::Credentials(_)) => self.settle(),
+            settled => settled,
+        }
+    }
+
+    fn settle(&mut self) -> Result<Settled> {
         loop {
             match decide(&self.facts()?) {
                 Step::Done(tip) => {
@@ -125,12 +138,43 @@ impl<'a> Attempt<'a> {
     fn push(&mut self, new: Oid, expected: Option<Oid>) -> Result<()> {
         let refname = self.delivery.record.refname.clone();
         match self.push_ref(refname, new, expected) {
-            Ok(PushResult::Ok | PushResult::UpToDate) => self.remote = Known::At(new),
+            Ok(PushResult::Ok | PushResult::UpToDate) => return self.see(new),
             Ok(PushResult::Refused(reason)) => return Err(GitError::Refused(reason)),
             Ok(PushResult::Race) => return self.lost_race(expected),
             Err(error) => return self.lost_answer(error),
         }
-        Ok(())
+    }
+
+    /// The server said that its ref is at `new` now. Work is deleted here on the strength of that, so
+    /// it has to show it, too.
+    fn see(&mut self, new: Oid) -> Result<()> {
+        let refname = &self.delivery.record.refname;
+        let asked = self.git().and_then(|git| git.ls_refs(&self.target.url, refname));
+        let shows = asked.map(|shown| shown.get(refname) == Some(new)).unwrap_or_else(|error| {
+            tracing::debug!(%error, "the remote took the push and could not be asked again");
+            true
+        });
+        if shows {
+            self.remote = Known::At(new);
+            return Ok(());
+        }
+        self.remote = Known::Unknown;
+        self.doubts += 1;
+        if self.doubts > DOUBTS_MAX {
+            let what = "the server accepts the push, and its branch does not move";
+            return Err(GitError::Refused(what.to_owned()));
+        }
+        self.pause(self.doubts)?;
+        // Others may have been quick; then what they pushed contains ours.
+        self.look(Depth::Default)
+    }
+
+    fn pause(&self, count: u32) -> Result<()> {
+        let pause = backoff::race_delay(count, RandomState::new().hash_one(count));
+        match self.wait.cancel.wait(pause) {
+            true => Err(GitError::Cancelled { what: "push".to_owned() }),
+            false => Ok(()),
+        }
     }
 
     fn push_ref(&self, refname: String, new: Oid, expected: Option<Oid>) -> Result<PushResult> {
@@ -148,10 +192,7 @@ impl<'a> Attempt<'a> {
     /// Another writer was faster, or has the lock: after a moment, see what came of it.
     fn lost_race(&mut self, expected: Option<Oid>) -> Result<()> {
         self.races += 1;
-        let pause = backoff::race_delay(self.races, RandomState::new().hash_one(self.races));
-        if self.wait.cancel.wait(pause) {
-            return Err(GitError::Cancelled { what: "push".to_owned() });
-        }
+        self.pause(self.races)?;
         self.look(Depth::Default)?;
         let moved = self.remote != expected.map_or(Known::Absent, Known::At);
         self.stuck = if moved { 0 } else { self.stuck + 1 };
@@ -206,17 +247,15 @@ impl<'a> Attempt<'a> {
                 return Ok(Settled::Aside { branch, theirs, why });
             }
             match self.push_ref(branch.clone(), self.ours(), expected)? {
-                PushResult::Ok | PushResult::UpToDate => {
-                    return Ok(Settled::Aside { branch, theirs, why });
-                }
-                PushResult::Race => {}
+                // Whether it is there, the next look tells.
+                PushResult::Ok | PushResult::UpToDate | PushResult::Race => {}
                 PushResult::Refused(reason) => {
                     let what = "the commit is in conflict, and the side branch was refused";
                     return Err(GitError::Refused(format!("{what}: {reason}")));
                 }
             }
         }
-        Err(GitError::Refused(format!("no name under {prefix} could be taken")))
+        Err(GitError::Refused(format!("no branch under {prefix} could be made")))
     }
 
     /// The side branch to use, and where it stands.

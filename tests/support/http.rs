@@ -26,6 +26,8 @@ pub enum Fault {
     Drop,
     /// The request has its effect, the answer is lost.
     LoseReply,
+    /// The answer is that of a request that has its effect, and then it is taken back.
+    Lie,
 }
 
 pub struct Server {
@@ -123,6 +125,14 @@ impl Shared {
             Some(Fault::LoseReply) => {
                 self.backend(&head, &target, &body);
             }
+            Some(Fault::Lie) => {
+                let path = target.split(['?']).next().unwrap_or("/");
+                let repo = path.trim_start_matches('/').split('/').next().unwrap();
+                let before = refs(&self.root.join(repo));
+                let (head, body) = self.backend(&head, &target, &body);
+                restore(&self.root.join(repo), &before);
+                reply(&mut stream, "200 OK", &head, &body);
+            }
             None => {
                 let (head, body) = self.backend(&head, &target, &body);
                 reply(&mut stream, "200 OK", &head, &body);
@@ -167,6 +177,23 @@ impl Shared {
         let end = said.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(0);
         let head = String::from_utf8_lossy(&said[..end]).into_owned() + "\r\n";
         (head, said[(end + 4).min(said.len())..].to_vec())
+    }
+}
+
+/// The refs of a bare repository, a line each: object, blank, name.
+fn refs(repo: &Path) -> Vec<String> {
+    let listed = super::gitrepo::git(repo, &["for-each-ref", "--format=%(objectname) %(refname)"]);
+    listed.lines().map(str::to_owned).collect()
+}
+
+fn restore(repo: &Path, before: &[String]) {
+    for line in refs(repo).iter().filter(|line| !before.contains(line)) {
+        let (_, name) = line.split_once(' ').unwrap();
+        let old = before.iter().filter_map(|line| line.split_once(' ')).find(|(_, n)| *n == name);
+        match old {
+            Some((oid, _)) => super::gitrepo::git(repo, &["update-ref", name, oid]),
+            None => super::gitrepo::git(repo, &["update-ref", "-d", name]),
+        };
     }
 }
 

@@ -13,6 +13,7 @@ mod crashdisk;
 mod faults;
 mod outbox;
 mod outbox_crash;
+mod phases;
 mod pusher;
 mod site;
 mod writers;
