@@ -138,10 +138,10 @@ impl<'a> Attempt<'a> {
     fn push(&mut self, new: Oid, expected: Option<Oid>) -> Result<()> {
         let refname = self.delivery.record.refname.clone();
         match self.push_ref(refname, new, expected) {
-            Ok(PushResult::Ok | PushResult::UpToDate) => return self.see(new),
-            Ok(PushResult::Refused(reason)) => return Err(GitError::Refused(reason)),
-            Ok(PushResult::Race) => return self.lost_race(expected),
-            Err(error) => return self.lost_answer(error),
+            Ok(PushResult::Ok | PushResult::UpToDate) => self.see(new),
+            Ok(PushResult::Refused(reason)) => Err(GitError::Refused(reason)),
+            Ok(PushResult::Race) => self.lost_race(expected),
+            Err(error) => self.lost_answer(error),
         }
     }
 

@@ -5,6 +5,7 @@
 #[path = "../support/gitrepo.rs"]
 mod gitrepo;
 #[path = "../support/http.rs"]
+#[allow(dead_code, reason = "each test binary uses a part")]
 mod http;
 
 mod asking;
