@@ -7,7 +7,6 @@
 mod gitrepo;
 #[allow(dead_code, reason = "shared by several tests")]
 #[path = "../support/http.rs"]
-#[allow(dead_code, reason = "each test binary uses a part")]
 mod http;
 
 mod broken;
