@@ -77,6 +77,7 @@ fn queue(files: &[(&str, &[u8])]) {
             let state = states.into_iter().find(|state| state.refname == refname);
             let pending = state.and_then(|state| state.pending);
             assert_eq!(pending.map(|record| record.new), Some(new), "a push was lost");
+            let _ = outbox.due(&OsClock::new());
         }
     }
     outbox_again(dir.path());

@@ -24,6 +24,9 @@ pub struct Surroundings<'a> {
     pub ours: [&'a Path; 3],
 }
 
+const FIX_DIRECTORIES: &str =
+    "set TOFT_STATE_DIR, TOFT_CACHE_DIR and TOFT_RUNTIME_DIR to folders elsewhere";
+
 /// The folder that `git clone` would make for this source.
 pub fn default_dir(source: &str) -> Option<&str> {
     let path = source.trim_end_matches('/');
@@ -98,11 +101,19 @@ pub fn check(dir: &Path, around: &Surroundings<'_>) -> Result<MountPoint, Failur
         return refuse(Kind::DirUnusable, cause, elsewhere);
     }
     for ours in around.ours {
+        let around = mountinfo::containing(around.mounts, ours).filter(|m| m.fstype == FSTYPE);
+        if let Some(mount) = around {
+            let cause = format!(
+                "toft would keep its own files, {}, in another toft mount, {}",
+                ours.display(),
+                mount.point.display()
+            );
+            return refuse(Kind::DirUnusable, cause, FIX_DIRECTORIES);
+        }
         if ours.starts_with(dir) || dir.starts_with(ours) {
             let cause = format!("toft keeps its own files in {}", ours.display());
-            let fix = "choose another folder, or set TOFT_STATE_DIR, TOFT_CACHE_DIR and \
-                       TOFT_RUNTIME_DIR";
-            return refuse(Kind::DirUnusable, cause, fix);
+            let fix = format!("choose another folder, or {FIX_DIRECTORIES}");
+            return refuse(Kind::DirUnusable, cause, &fix);
         }
     }
     match std::fs::symlink_metadata(dir) {

@@ -4,7 +4,7 @@ use super::lock::replace_unlocked;
 use super::prefill::{BaseStat, prefill};
 use super::state::IndexMark;
 use super::walk::Hidden;
-use super::{DotgitError, Result, index};
+use super::{DotgitError, Result, hidden, index};
 use crate::git::Repo;
 use crate::sys::{Disk, Reason, make_private_dir, replace_file};
 use crate::types::Oid;
@@ -65,6 +65,7 @@ pub fn install_index(
         replace_unlocked(&path, &bytes)?;
     }
     IndexMark::write(gitdir, tree)?;
+    hidden::note(gitdir, &filled.hidden)?;
     Ok(Installed { cached: false, hidden: filled.hidden })
 }
 

@@ -10,6 +10,7 @@
 mod cached;
 mod error;
 mod follow;
+mod hidden;
 pub mod index;
 mod layout;
 mod lock;
@@ -20,6 +21,7 @@ mod walk;
 pub use cached::{Installed, install_index};
 pub use error::{DotgitError, IndexError, Result};
 pub use follow::{Files, after_seal, mend_index};
+pub use hidden::hidden;
 pub use layout::{GitdirSpec, create, gitfile, set_tracking};
 pub use lock::{IndexLock, release_abandoned};
 pub use prefill::{BaseStat, Prefilled, prefill};

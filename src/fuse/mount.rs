@@ -172,6 +172,8 @@ fn unmount_by_helper(dir: &Path, lazy: bool) -> Result<(), MountError> {
 fn helper() -> Command {
     let mut helper = Command::new("fusermount3");
     helper.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).current_dir("/");
+    // It needs nothing of ours, which may hold secrets.
+    helper.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
     helper
 }
 

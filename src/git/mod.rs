@@ -21,6 +21,7 @@ mod maintenance;
 mod merge;
 mod odb;
 mod pack;
+mod planted;
 mod porcelain;
 mod process;
 mod redact;

@@ -1,7 +1,7 @@
 use super::child::{self, End, Finished, Limits};
 use super::credential::{Credential, SignIn};
 use super::redact::Redactor;
-use super::{GitError, Result, classify, url};
+use super::{GitError, Result, classify, planted, url};
 use crate::sys::{Cancel, with_usual_limits};
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -166,6 +166,9 @@ impl Git {
     pub(super) fn run(&self, call: &Call<'_>) -> Result<Output> {
         let what = call.args.first().map_or("", |arg| arg.to_str().unwrap_or(""));
         let remote = call.remote.map(url::split);
+        if remote.is_some() {
+            planted::refuse(&self.gitdir)?;
+        }
         let sign_in = match &remote {
             Some(remote) => {
                 let effective = self.effective_url(&remote.clean)?;
@@ -287,6 +290,8 @@ impl Git {
             .env("GIT_ALLOW_PROTOCOL", allowed_protocols())
             .env("GIT_NO_LAZY_FETCH", "1")
             .env("GIT_NO_REPLACE_OBJECTS", "1")
+            // Grafts, which make history look other than it is: in no file.
+            .env("GIT_GRAFT_FILE", "/dev/null/none")
             .env("GIT_OPTIONAL_LOCKS", "0")
             .env("GIT_DEFAULT_REF_FORMAT", "files")
             .env("GIT_EDITOR", ":");

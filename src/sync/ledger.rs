@@ -58,7 +58,7 @@ pub struct Failure {
 impl Failure {
     /// When the next attempt is due.
     pub fn next(&self) -> Timespec {
-        Timespec { sec: self.next_s, nsec: self.next_ms * 1_000_000 }
+        Timespec { sec: self.next_s, nsec: self.next_ms.min(999) * 1_000_000 }
     }
 }
 
@@ -190,6 +190,14 @@ mod tests {
         assert!(!twice.is_due(Timespec { sec: 1059, nsec: 0 }));
         let done = twice.after(record(1, 2), 1, Verdict::Delivered { remote: oid(2) }, NOW, 0);
         assert_eq!((done.pending, done.failure, done.delivered), (None, None, Some(oid(2))));
+    }
+
+    #[test]
+    fn a_time_that_no_clock_shows_is_no_overflow() {
+        let ledger = failed(Ledger::new("refs/heads/main"), Patience::Network);
+        let mut odd = serde_json::to_value(&ledger).unwrap();
+        odd["failure"]["next_ms"] = u32::MAX.into();
+        assert!(!serde_json::from_value::<Ledger>(odd).unwrap().is_due(NOW));
     }
 
     #[test]

@@ -28,11 +28,21 @@ impl Engine {
             report.problems.push(Failure::new(Kind::ReadOnly, what).cause(why));
         }
         report.problems.extend(self.losses());
+        report.problems.extend(self.hidden());
         if let Some(operation) = self.operation()? {
             let what = format!("{operation}: nothing is committed until it is over");
             report.problems.push(Failure::new(Kind::InProgress, what).fix(operation.way_out()));
         }
         Ok(report)
+    }
+
+    /// What the base holds and no file can stand for.
+    fn hidden(&self) -> Option<Failure> {
+        let hidden = crate::dotgit::hidden(self.repo.gitdir());
+        let what = "some entries of the repository are not shown, as no file may be called so";
+        let fix = "a folder that holds one is committed only as it is, or removed as a whole";
+        let told = || Failure::new(Kind::Guard, what).cause(hidden.join(", ")).fix(fix);
+        (!hidden.is_empty()).then(told)
     }
 
     fn see_head(&self, report: &mut StatusReport) -> Result<(), Failure> {
