@@ -1,7 +1,7 @@
 use super::error::JournalError;
 use super::frame::{FRAME_MAX, encode_frame};
 use super::segment;
-use crate::sys::{Disk, Reason, create_anew};
+use crate::sys::{Disk, Reason, create_anew, is_out_of_files};
 use crate::types::Seq;
 use parking_lot::Mutex;
 use rustix::fs::FallocateFlags;
@@ -194,7 +194,7 @@ impl Journal {
             self.fsync_file(&file, &path)?;
         }
         if new_name {
-            self.fsync_dir()?;
+            self.fsync_dir().inspect_err(|_| self.tail.lock().new_name = true)?;
         }
         self.synced.fetch_max(upto.0, Ordering::AcqRel);
         Ok(upto)
@@ -202,14 +202,18 @@ impl Journal {
 
     fn fsync_file(&self, file: &File, path: &Path) -> Result<(), JournalError> {
         self.disk.fsync_file(file, Reason::Journal).map_err(|source| {
-            self.latch(format!("fsync of the journal failed: {source}"));
+            if !is_out_of_files(&source) {
+                self.latch(format!("fsync of the journal failed: {source}"));
+            }
             JournalError::Io { path: path.to_owned(), source }
         })
     }
 
     fn fsync_dir(&self) -> Result<(), JournalError> {
         self.disk.fsync_dir(&self.dir, Reason::Journal).map_err(|source| {
-            self.latch(format!("fsync of the journal's folder failed: {source}"));
+            if !is_out_of_files(&source) {
+                self.latch(format!("fsync of the journal's folder failed: {source}"));
+            }
             JournalError::Io { path: self.dir.clone(), source }
         })
     }

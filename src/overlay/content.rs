@@ -191,21 +191,24 @@ impl Bodies {
         Ok((present.difference(live).count(), live.difference(&present).count()))
     }
 
-    /// Makes durable what was written to bodies so far. A failure is final for the caller.
+    /// Makes durable what was written to bodies so far. A failure is final for the caller, but where
+    /// no file could be opened (`sys::is_out_of_files`).
     pub(super) fn sync(&self) -> io::Result<()> {
-        let Unsynced { bodies, dirs } = std::mem::take(&mut *self.unsynced.lock());
-        if bodies.is_empty() && dirs.is_empty() {
-            return Ok(());
-        }
+        let taken = std::mem::take(&mut *self.unsynced.lock());
+        self.sync_all(&taken).inspect_err(|_| {
+            let mut unsynced = self.unsynced.lock();
+            unsynced.bodies.extend(taken.bodies);
+            unsynced.dirs.extend(taken.dirs);
+        })
+    }
+
+    fn sync_all(&self, Unsynced { bodies, dirs }: &Unsynced) -> io::Result<()> {
+        bodies.iter().for_each(|id| self.mark_clean(*id));
         if bodies.len() > SYNC_ONE_BY_ONE {
-            for id in &bodies {
-                self.mark_clean(*id);
-            }
             return self.sync_whole();
         }
         for id in bodies {
-            self.mark_clean(id);
-            match File::open(self.path(id)) {
+            match File::open(self.path(*id)) {
                 Ok(file) => self.disk.fsync_file(&file, Reason::Content)?,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),

@@ -9,7 +9,7 @@ use super::node::{FileData, Node, NodeData};
 use super::record::{Mark, decode_record, encode_batch, encode_mark};
 use super::replay::{Outcome, Replay};
 use crate::journal::Journal;
-use crate::sys::Disk;
+use crate::sys::{Disk, is_out_of_files};
 use crate::types::{BodyId, BootId, Ino, Seq};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::collections::HashSet;
@@ -202,7 +202,9 @@ impl Overlay {
             }
             let upto = self.seq();
             if let Err(source) = self.bodies.sync() {
-                self.journal.latch(format!("fsync of a file body failed: {source}"));
+                if !is_out_of_files(&source) {
+                    self.journal.latch(format!("fsync of a file body failed: {source}"));
+                }
                 return Err(OverlayError::Content { path: "bodies".into(), source });
             }
             if always || upto > *marked {

@@ -10,6 +10,7 @@ mod cancel;
 mod clock;
 mod disk;
 mod durable;
+mod memory;
 mod private;
 mod process;
 
@@ -18,5 +19,8 @@ pub use cancel::Cancel;
 pub use clock::{Clock, OsClock};
 pub use disk::{Disk, FsyncCounts, OsDisk, Reason};
 pub use durable::{create_anew, replace_file, sync_parent};
+pub use memory::return_memory_early;
 pub use private::make_private_dir;
-pub use process::{allow_many_files, keep_descriptors_from_children, with_usual_limits};
+pub use process::{
+    allow_many_files, is_out_of_files, keep_descriptors_from_children, with_usual_limits,
+};

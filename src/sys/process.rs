@@ -16,6 +16,12 @@ pub fn allow_many_files() -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a file could not be opened because so many are. What was to be done with it was not even
+/// tried: an fsync that fails like this has lost nothing.
+pub fn is_out_of_files(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
 /// Gives the child the limits that this process started with: a program may count up to its limit
 /// of files, or use select(2), which cannot have more than 1024.
 #[expect(unsafe_code, reason = "setrlimit between fork and exec")]

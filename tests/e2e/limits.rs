@@ -1,16 +1,18 @@
 //! Limits of whoever mounts are not limits of the mount.
 
-use super::support::{self, Host, Kind, Server};
+use super::support::{self, Host, Kind, Server, wait_until};
 use super::work::{assert_sound, history, text, umount};
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// `toft mount` by a shell that may have 256 files open.
-fn mount_with_few_files(host: &Host, url: &str, dir: &Path) {
+/// `toft mount` by a shell that may have the limit of open files that `limit` sets.
+fn mount_with_few_files(host: &Host, limit: &str, url: &str, dir: &Path) {
     let mut command = host.command("bash");
-    let script = "ulimit -S -n 256 && exec \"$0\" mount \"$1\" \"$2\"";
-    command.args(["-c", script, env!("CARGO_BIN_EXE_toft"), url, text(dir)]);
+    let script = "ulimit $3 && exec \"$0\" mount \"$1\" \"$2\"";
+    let script = script.replace("$3", limit);
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_toft"), url, text(dir)]);
     host.run(command).expect_code(0);
 }
 
@@ -47,16 +49,77 @@ fn two_thousand_files_are_open_at_once_though_the_shell_may_have_256() {
     fs::set_permissions(host.path("bin/git"), fs::Permissions::from_mode(0o755)).expect("chmod");
 
     let dir = host.path("work/r");
-    mount_with_few_files(&host, &server.url("r.git"), &dir);
+    mount_with_few_files(&host, "-S -n 256", &server.url("r.git"), &dir);
     hold_open(&host, &dir, "<>", "echo $n >&$fd");
     assert_eq!(fs::read_to_string(dir.join("f1999")).expect("read"), "1999\n");
     umount(&host, &dir, "").expect_code(0);
     assert_eq!(history(&repo, "main").len(), 2);
 
-    mount_with_few_files(&host, &server.url("r.git"), &dir);
+    mount_with_few_files(&host, "-S -n 256", &server.url("r.git"), &dir);
     hold_open(&host, &dir, "<", "read -u $fd line && [ \"$line\" = $n ]");
     umount(&host, &dir, "").expect_code(0);
     let limits = fs::read_to_string(&log).expect("git was called");
     assert!(limits.lines().all(|line| line.ends_with(" 256")), "{limits}");
+    assert_sound(&repo);
+}
+
+/// Makes files in `dir` and keeps them open until that fails; those that were acked whole.
+fn use_up(dir: &Path) -> Vec<(PathBuf, File)> {
+    let mut open = Vec::new();
+    loop {
+        let path = dir.join(format!("f{}", open.len()));
+        let made = File::create(&path).and_then(|mut file| {
+            file.write_all(path.to_string_lossy().as_bytes())?;
+            Ok(file)
+        });
+        match made {
+            Ok(file) => open.push((path, file)),
+            Err(error) => {
+                assert_eq!(error.raw_os_error(), Some(libc::ENFILE), "{error}");
+                return open;
+            }
+        }
+        assert!(open.len() < 1000, "the limit is not there");
+    }
+}
+
+#[test]
+fn a_daemon_without_descriptors_says_so_loses_nothing_and_goes_on() {
+    let test = "a_daemon_without_descriptors_says_so_loses_nothing_and_goes_on";
+    if !support::can_mount(test) {
+        return;
+    }
+    let server = Server::start(Kind::File);
+    let repo = server.seeded("r.git");
+    let host = Host::new();
+    let dir = host.path("work/r");
+    mount_with_few_files(&host, "-n 96", &server.url("r.git"), &dir);
+    for round in 0..2 {
+        let inside = dir.join(format!("round{round}"));
+        fs::create_dir(&inside).expect("mkdir");
+        let open = use_up(&inside);
+        assert!(open.len() > 20, "{}", open.len());
+        for (path, file) in &open {
+            let mut file = file;
+            // There is no descriptor left to sync by. That is no failed fsync.
+            let synced = file.sync_all().map_err(|error| error.raw_os_error());
+            assert!(matches!(synced, Ok(()) | Err(Some(libc::ENFILE))), "{synced:?}");
+            file.write_all(b"!").expect("what is open goes on");
+            assert_eq!(fs::read_to_string(dir.join("README")).expect("read"), "hello\n");
+            assert!(path.exists());
+        }
+        // It may not be able to answer, but it says so in time.
+        assert!([1, 124].contains(&host.toft_with(&["flush", text(&dir)]).code));
+        let paths: Vec<PathBuf> = open.into_iter().map(|(path, _)| path).collect();
+        wait_until("there are descriptors again", || fs::write(dir.join("after"), "x").is_ok());
+        for path in &paths {
+            let wanted = format!("{}!", path.display());
+            assert_eq!(fs::read_to_string(path).expect("read"), wanted);
+        }
+        File::open(dir.join("after")).and_then(|file| file.sync_all()).expect("fsync");
+        host.toft_with(&["flush", text(&dir)]).expect_code(0);
+    }
+    umount(&host, &dir, "").expect_code(0);
+    assert_eq!(history(&repo, "main").len(), 3);
     assert_sound(&repo);
 }

@@ -25,6 +25,8 @@ impl Fault {
     /// What the caller has to be told.
     fn errno(self) -> i32 {
         match self {
+            // Our own table of files is full, not the caller's.
+            Self::Once(libc::EMFILE) => libc::ENFILE,
             Self::Once(errno) | Self::Full(errno) => errno,
             Self::Short | Self::Crowded => libc::ENOSPC,
             Self::Broken => libc::EIO,
@@ -120,8 +122,9 @@ impl FaultDisk {
             return Ok(());
         }
         state.fired = true;
-        state.lost_sync |= wants == Wants::Sync;
-        Err((io::Error::from_raw_os_error(fault.errno()), fault == Fault::Short))
+        let code = if let Fault::Once(code) = fault { code } else { fault.errno() };
+        state.lost_sync |= wants == Wants::Sync && code != libc::EMFILE;
+        Err((io::Error::from_raw_os_error(code), fault == Fault::Short))
     }
 
     fn plain(&self, wants: Wants) -> io::Result<()> {

@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Operations of a workload.
-const OPS: usize = 75;
+const OPS: usize = 60;
 /// So often the journal is trimmed.
 const TRIM_EVERY: usize = 13;
 /// Operations that a fault which stays is there for.
@@ -225,7 +225,7 @@ fn sweep(seed: u64, faults: &[Fault]) {
 
 #[test]
 fn each_call_to_the_disk_fails_once_and_nothing_acked_is_lost() {
-    sweep(21, &[libc::ENOSPC, libc::EDQUOT, libc::EIO].map(Fault::Once));
+    sweep(21, &[libc::ENOSPC, libc::EDQUOT, libc::EIO, libc::EMFILE].map(Fault::Once));
 }
 
 #[test]

@@ -17,6 +17,9 @@ pub const MAX_CLIENTS: usize = 32;
 /// A client must have sent its request, or taken its reply, within this.
 const CLIENT_DEADLINE: Duration = Duration::from_secs(10);
 
+/// How long nobody is accepted after that has failed.
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// Answers one request; may take as long as the work takes.
 pub type Handler = dyn Fn(Request) -> Reply + Send + Sync;
 
@@ -65,7 +68,9 @@ fn accept_all(
         let stream = match stream {
             Ok(stream) => stream,
             Err(error) => {
+                // No descriptor is free, most likely: whoever is served gives one back.
                 tracing::warn!(%error, "cannot accept on the control socket");
+                clients.changed.wait_for(&mut clients.count.lock(), PAUSE);
                 continue;
             }
         };
