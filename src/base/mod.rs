@@ -31,8 +31,8 @@ const TREES: u64 = 32 << 20;
 const BLOBS: u64 = 16 << 20;
 /// Memory for file sizes, at about 100 bytes each.
 const SIZES: u64 = 8 << 20;
-/// Content above this goes through a file.
-const BIG: u64 = 8 << 20;
+/// Content above this goes through a file: to undo its deltas takes several times its size.
+const BIG: u64 = 2 << 20;
 /// Disk for such files, over and above those that are open.
 const FILES: u64 = 1 << 30;
 

@@ -12,7 +12,7 @@ use super::signals;
 use super::spawn::Ready;
 use crate::fuse::{Access, End, MountFlags, Session};
 use crate::registry::{Directories, FlushPolicy};
-use crate::sys::{Cancel, allow_many_files};
+use crate::sys::{Cancel, allow_many_files, return_memory_early};
 use crate::types::WorkspaceId;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -66,6 +66,7 @@ pub fn serve(
     request: &ServeRequest,
     ready: impl FnOnce(&Ready) -> Result<(), Failure>,
 ) -> Result<FlushReport, Failure> {
+    return_memory_early();
     if let Err(error) = allow_many_files() {
         tracing::warn!(%error, "few files can be open at once");
     }

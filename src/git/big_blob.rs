@@ -12,7 +12,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 /// Up to this size a blob is decoded here. A child's memory goes when it ends, ours stays.
-const OURS: u64 = 8 << 20;
+const OURS: u64 = 2 << 20;
 
 impl Repo {
     /// Writes the content of a blob to `file`, which must be empty and stand at its start, and
