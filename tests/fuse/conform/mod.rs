@@ -10,6 +10,7 @@
 
 mod at_path;
 mod calls;
+mod handles;
 mod kinds;
 mod matrix;
 mod oracle;
@@ -18,11 +19,19 @@ pub mod raw;
 mod renames;
 mod snapshot;
 mod stage;
+mod walk;
+mod watching;
 
 use matrix::Matrix;
 
 /// Each is run by a test of its own.
-const TABLES: &[&Matrix] = &[&at_path::PATHS, &renames::RENAMES, &permissions::PERMISSIONS];
+const TABLES: &[&Matrix] = &[
+    &at_path::PATHS,
+    &renames::RENAMES,
+    &permissions::PERMISSIONS,
+    &handles::HANDLES,
+    &watching::WATCHING,
+];
 
 #[test]
 fn the_tables_hold_thousands_of_assertions() {
@@ -31,6 +40,8 @@ fn the_tables_hold_thousands_of_assertions() {
         println!("{}: {} outcomes asserted", table.name, table.assertions());
         sum += table.assertions();
     }
+    println!("random walks: {} answers compared", walk::ASSERTIONS);
+    sum += walk::ASSERTIONS;
     println!("{sum} in all");
     assert!(sum >= 1500, "{sum}");
 }
