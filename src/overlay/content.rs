@@ -195,14 +195,14 @@ impl Bodies {
     /// no file could be opened (`sys::is_out_of_files`).
     pub(super) fn sync(&self) -> io::Result<()> {
         let taken = std::mem::take(&mut *self.unsynced.lock());
-        self.sync_all(&taken).inspect_err(|_| {
+        self.sync_each(&taken).inspect_err(|_| {
             let mut unsynced = self.unsynced.lock();
             unsynced.bodies.extend(taken.bodies);
             unsynced.dirs.extend(taken.dirs);
         })
     }
 
-    fn sync_all(&self, Unsynced { bodies, dirs }: &Unsynced) -> io::Result<()> {
+    fn sync_each(&self, Unsynced { bodies, dirs }: &Unsynced) -> io::Result<()> {
         bodies.iter().for_each(|id| self.mark_clean(*id));
         if bodies.len() > SYNC_ONE_BY_ONE {
             return self.sync_whole();
