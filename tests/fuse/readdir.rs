@@ -163,3 +163,44 @@ fn a_large_directory_is_listed_whole() {
     assert_eq!(all.len(), 3002);
     assert_eq!(stat(world.path("large")).nlink(), 2);
 }
+
+#[test]
+fn a_place_in_a_listing_is_found_again_whatever_was_made_and_removed_meanwhile() {
+    let world = World::new();
+    let path = world.path("many");
+    let open = || rustix::fs::open(&path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty());
+    // The names from `place` on (seekdir), each with the place behind it (telldir).
+    let list = |place: u64| {
+        let fd = open().unwrap();
+        rustix::fs::seek(&fd, rustix::fs::SeekFrom::Start(place)).unwrap();
+        let mut space = [MaybeUninit::uninit(); 4096];
+        let mut raw = RawDir::new(fd, &mut space);
+        let mut found = Vec::new();
+        while let Some(entry) = raw.next() {
+            let entry = entry.unwrap();
+            found.push((entry.file_name().to_owned(), entry.next_entry_cookie()));
+        }
+        found
+    };
+    let all = list(0);
+    assert_eq!(all.len(), 502);
+    for at in (0..all.len()).step_by(17) {
+        assert_eq!(list(all[at].1), all[at + 1..], "behind {:?}", all[at].0);
+    }
+    // What stood there throughout comes once from any place, also one whose entry is gone.
+    for number in (0..500).step_by(3) {
+        fs::remove_file(path.join(format!("file-{number:04}"))).unwrap();
+        fs::write(path.join(format!("made-{number:04}")), "").unwrap();
+    }
+    let stands = |name: &std::ffi::CStr| {
+        let name = name.to_str().unwrap();
+        let number = name.strip_prefix("file-").and_then(|number| number.parse::<u32>().ok());
+        number.is_some_and(|number| number % 3 != 0)
+    };
+    for at in (0..all.len()).step_by(17) {
+        let names = |listing: &[(std::ffi::CString, u64)]| -> Vec<_> {
+            listing.iter().map(|(name, _)| name.clone()).filter(|name| stands(name)).collect()
+        };
+        assert_eq!(names(&list(all[at].1)), names(&all[at + 1..]), "behind {:?}", all[at].0);
+    }
+}
