@@ -43,6 +43,10 @@
 //! T7 a remote that lies:
 //! - a_remote_that_takes_a_push_and_forgets_it_gets_it_again
 //! - what_a_remote_says_reaches_no_terminal_as_it_is
+//! - a_remote_that_moves_backwards_loses_nothing_of_ours
+//! - a_server_that_accepts_and_forgets_is_not_believed
+//! - a_side_branch_that_the_server_forgets_is_not_believed
+//! - history_that_was_rewritten_here_is_never_forced_on_the_remote
 //! - a_push_that_breaks_off_anywhere_is_delivered_once
 //! - an_umount_waits_no_longer_than_it_was_told
 //! - a_redirect_to_another_host_gets_no_secret

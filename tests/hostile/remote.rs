@@ -36,6 +36,33 @@ fn a_remote_that_takes_a_push_and_forgets_it_gets_it_again() {
 }
 
 #[test]
+fn a_remote_that_moves_backwards_loses_nothing_of_ours() {
+    if !support::can_mount("a_remote_that_moves_backwards_loses_nothing_of_ours") {
+        return;
+    }
+    let server = Server::start(Kind::Http);
+    let repo = server.seeded("r.git");
+    let host = Host::new();
+    let first = host.git(&repo, &["rev-parse", "main"]);
+    let dir = mount(&host, &server.url("r.git"), "r", "");
+    fs::write(dir.join("a"), "a\n").expect("write");
+    host.toft_with(&["flush", text(&dir)]).expect_code(0);
+    // another history takes the place of what we pushed
+    let tree = host.git(&repo, &["rev-parse", &format!("{first}^{{tree}}")]);
+    let other = host.git(&repo, &["commit-tree", "-m", "other", "-p", &first, &tree]);
+    host.git(&repo, &["update-ref", "refs/heads/main", &other]);
+    fs::write(dir.join("b"), "b\n").expect("write");
+    let ran = umount(&host, &dir, "");
+    assert!([0, 78].contains(&ran.code), "{}: {}", ran.code, ran.stderr);
+    // what stands there was not pushed over, and ours is there, on the branch or beside it
+    host.try_git(&repo, &["merge-base", "--is-ancestor", &other, "main"]).expect_code(0);
+    let holding = host.git(&repo, &["log", "--all", "--format=%H", "--", "b"]);
+    let ours = holding.lines().next().expect("our commit is on the remote");
+    assert_eq!(host.git(&repo, &["show", &format!("{ours}:a")]), "a");
+    assert_sound(&repo);
+}
+
+#[test]
 fn what_a_remote_says_reaches_no_terminal_as_it_is() {
     if !support::can_mount("what_a_remote_says_reaches_no_terminal") {
         return;
