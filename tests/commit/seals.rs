@@ -4,7 +4,7 @@
 use crate::world::{MAIN, World, allow, allow_all};
 use toft::commit::{CommitError, Cut, Look, SealRequest, Sealed, TrackedPaths, Trailers};
 use toft::git::Head;
-use toft::sys::{Disk, FsyncCounts, Reason};
+use toft::sys::{Clock, Disk, FsyncCounts, Reason};
 use toft::types::HashKind;
 
 fn commit_of(sealed: Sealed) -> String {
@@ -299,4 +299,26 @@ fn bytes_read(work: impl FnOnce()) -> u64 {
     let before = so_far();
     work();
     so_far() - before
+}
+
+#[test]
+fn a_wall_clock_that_jumps_changes_the_date_of_a_commit_and_nothing_else() {
+    let mut world = World::new(|seed| seed.write(b"a", b"a\n"));
+    let year = 365 * 24 * 3600;
+    let mut before = world.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    for (number, jump) in [0, 12 * year, -20 * year, -20 * year - 1, 0].into_iter().enumerate() {
+        world.clock.set(jump);
+        world.write("a", format!("{number}\n"));
+        world.write(format!("new{number}"), "new\n");
+        let tree = world.plain.oracle().to_string();
+        let wanted = world.clock.now().sec;
+        let oid = commit_of(world.seal());
+        let shown = world.git(&["log", "-1", "--format=%ct %P %T", &oid]);
+        let words: Vec<&str> = shown.split_whitespace().collect();
+        let date: i64 = words[0].parse().unwrap();
+        assert!((wanted..wanted + 60).contains(&date), "{jump}: {date} and not {wanted}");
+        assert_eq!(words[1..], [before.as_str(), tree.as_str()], "{jump}");
+        before = oid;
+    }
+    world.git(&["fsck", "--strict"]);
 }

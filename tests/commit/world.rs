@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 use toft::base::Base;
@@ -17,7 +18,7 @@ use toft::commit::{
 };
 use toft::git::Repo;
 use toft::overlay::Overlay;
-use toft::sys::{OsClock, OsDisk};
+use toft::sys::{Clock, OsClock, OsDisk};
 use toft::types::{FileKind, HashKind, Ino, Oid, Timespec};
 use toft::workspace::{Caller, OpenMode, RenameMode, SetAttr, ViewConfig, Workspace, WriteMode};
 
@@ -32,8 +33,34 @@ pub struct Plain {
     written: HashSet<u64>,
 }
 
+/// A clock whose wall time can jump.
+#[derive(Default)]
+pub struct WallClock {
+    real: OsClock,
+    offset: AtomicI64,
+}
+
+impl WallClock {
+    /// From now on it is so many seconds off.
+    pub fn set(&self, seconds: i64) {
+        self.offset.store(seconds, Ordering::Relaxed);
+    }
+}
+
+impl Clock for WallClock {
+    fn now(&self) -> Timespec {
+        let now = self.real.now();
+        Timespec { sec: now.sec + self.offset.load(Ordering::Relaxed), ..now }
+    }
+    fn monotonic(&self) -> Duration {
+        self.real.monotonic()
+    }
+}
+
 /// The workspace and the worktree.
 pub struct World {
+    /// The wall clock, which can be set.
+    pub clock: Arc<WallClock>,
     pub plain: Plain,
     pub gitdir: PathBuf,
     pub workspace: Arc<Workspace>,
@@ -274,13 +301,14 @@ impl World {
             state_dir: state.clone(),
         };
         let disk = Arc::new(OsDisk::default());
-        let clock = Arc::new(OsClock::new());
+        let clock = Arc::new(WallClock::default());
         let overlay = Overlay::create(&state, config.root(tree), disk.clone()).unwrap();
         let overlay = Arc::new(overlay);
         let base = Arc::new(Base::new(repo, state));
         let workspace = Workspace::new(overlay.clone(), base.clone(), clock.clone(), config);
-        let sealer = Sealer::new(base.clone(), disk.clone(), clock, MOUNT_DIR.into());
-        World { plain, gitdir, workspace: Arc::new(workspace), overlay, base, sealer, disk, dir }
+        let sealer = Sealer::new(base.clone(), disk.clone(), clock.clone(), MOUNT_DIR.into());
+        let workspace = Arc::new(workspace);
+        World { clock, plain, gitdir, workspace, overlay, base, sealer, disk, dir }
     }
 
     pub fn repo(&self) -> &Repo {

@@ -1,6 +1,9 @@
 //! Every call that a workload makes to the disk fails once, in every way: the operation that met it
 //! says so, what was acked before is there, the work goes on where the promise says that it does,
 //! and a reopened workspace shows exactly what was acked.
+//!
+//! EDQUOT is met here only: the kernels that the tests run on have no quota formats (CONFIG_QFMT_V2),
+//! so that no small disk of `tests/e2e` can have a quota.
 
 use crate::faultdisk::{Fault, FaultDisk};
 use crate::generators;

@@ -211,3 +211,28 @@ fn the_loop_retries_when_it_is_time_and_when_it_is_nudged() {
     assert_eq!(rev(&world.path("remote.git"), MAIN), ours);
     drop(retry);
 }
+
+#[test]
+fn a_wall_clock_that_jumps_holds_up_no_push() {
+    const YEAR: i64 = 365 * 24 * 3600;
+    let world = World::new();
+    let (_, mut tip) = world.seeded("remote.git");
+    let server = Server::start(&world.path(""));
+    let url = server.url("remote.git");
+    let first = Site::new(&world, "a.git", &url);
+    let clock = Arc::new(StoppedClock::new());
+    let site = Site::open(&first.gitdir, "a.git", &url, None, clock.clone());
+    for jump in [YEAR, -YEAR, -20 * YEAR, 19 * YEAR] {
+        tip = site.commit(Some(tip), &[("a", &jump.to_string())]);
+        server.fault("/", Fault::Status(503));
+        assert!(matches!(site.push_one(), PushOutcome::Queued { .. }));
+        server.heal();
+        clock.pass(jump);
+        let (sender, results) = mpsc::channel();
+        let report = move |_: &toft::sync::RefPushed| sender.send(()).unwrap();
+        let retry = RetryLoop::start(site.pusher.clone(), report).unwrap();
+        results.recv_timeout(Duration::from_secs(20)).expect("it is tried again at once");
+        drop(retry);
+        assert_eq!(rev(&world.path("remote.git"), MAIN), tip, "{jump}");
+    }
+}
