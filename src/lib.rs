@@ -38,6 +38,7 @@
 //!   (`objects/info/alternates`), not a linked worktree of the store: linked worktrees share
 //!   branches, stash and config, so two workspaces on one branch would move each other's HEAD.
 //! - D4: a file body is a plain file whose size and mtime are the inode's: write(2) costs no record.
+//!   (Since D13: of a file that is written in place.)
 //! - D5: a freeze copies nothing: what it holds is copied before it is altered.
 //! - D6: everything of the base shows the time of its commit, so that git's index can be filled
 //!   before any file is looked at.
@@ -53,21 +54,27 @@
 //! - D12: git's index is locked only while a commit is attached, not while it is made; a seal whose
 //!   index or HEAD moved meanwhile looks again (`commit::Look`).
 //!
+//! - D13: the bytes of a small file (up to 128 KiB, written once or from front to back) are a value
+//!   in the value log, named by a record like everything else. So a new file costs no file, its
+//!   fsync costs two, and what power loss leaves of it is its state after some operation. A file
+//!   that is larger or written here and there has a body (D4).
+//!
 //! # Locks, outermost first
 //! a file's content → `overlay::Bodies::writing` (a freeze excludes body writers) →
 //! the overlay's index (the namespace lock) → the inode table → the journal's tail → caches.
 //! No lock that a file operation needs is held across network, subprocess or fsync.
 //!
 //! # What a crash leaves
-//! kill -9 of the daemon: the journal holds every acknowledged change and the bodies every
-//! acknowledged byte; the next open replays. Power loss: the state of the last sync (D11); what was
+//! kill -9 of the daemon: the journal holds every acknowledged change, bodies and value
+//! log every acknowledged byte; the next open replays. Power loss: the state of the last sync (D11); what was
 //! not synced is set aside, not believed.
 //! A seal is objects (durable) before ref (durable); a push is queued (durable) before it is tried,
 //! and each is safe to repeat.
 //!
 //! # Words
 //! workspace, base, overlay, hydrate, autosave, seal: as in the README. *freeze*: the overlay at one
-//! record. *body*: the bytes of one file in the overlay. *touch*: give a base entry a node.
+//! record. *body*: a file of its own for the bytes of one file in the overlay. *value*: the bytes of a
+//! small one, in the value log. *touch*: give a base entry a node.
 
 pub mod base;
 pub mod cli;

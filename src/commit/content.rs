@@ -6,8 +6,8 @@ use super::guard::BIG_FILE;
 use super::secret::{SEARCHED, secret_content};
 use super::view::{Content, View, unread};
 use crate::git::{Filters, GitError, ObjectWriter};
-use crate::overlay::{BodyStat, FileData};
-use crate::types::{BodyId, Oid, Timespec};
+use crate::overlay::{Body, FileData};
+use crate::types::{Oid, Timespec};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -15,18 +15,21 @@ use std::sync::Arc;
 /// The largest file that is converted; conversion needs all of it in memory.
 const CONVERTED_MAX: u64 = 1 << 30;
 
-/// Hashes of bodies, so that a plan reads only what changed since the last one.
-pub(super) type HashCache = HashMap<BodyId, Known>;
+/// Hashes of bodies and values, so that a plan reads only what changed since the last one.
+pub(super) type HashCache = HashMap<FileData, Known>;
 
-/// What a body was found to be.
+/// What a body or a value was found to be.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
-    len: u64,
-    ctime: Timespec,
+    /// Of a body; a value never changes.
+    stamp: Option<Stamp>,
     /// What its conversion depended on; None: none applied.
     conversion: Option<Conversion>,
     blob: Stored,
 }
+
+/// Tells whether a body changed: its length and its ctime.
+type Stamp = (u64, Timespec);
 
 /// What a conversion depends on beside the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,34 +109,41 @@ impl<'a> Contents<'a> {
                 let stored = self.convert(source, filters)?;
                 Ok(Stored { len: 0, secret: None, ..stored })
             }
-            FileData::Body(id) => self.body(id, source, converts.then_some(filters)),
+            data => self.local(data, source, converts.then_some(filters)),
         }
     }
 
-    fn body(
+    /// What has a body or a value.
+    fn local(
         &mut self,
-        id: BodyId,
+        data: FileData,
         source: &Source<'_>,
         filters: Option<&mut Filters>,
     ) -> Result<Stored, CommitError> {
-        let body = self.view.freeze.body(id).map_err(unread(source.path))?;
-        let stat = body.stat().map_err(unread(source.path))?;
+        let content = self.view.open(source.path, data)?;
+        let stamp = match &content {
+            Content::Body(body) => Some(stamp_of(body).map_err(unread(source.path))?),
+            Content::Value(_) | Content::Blob(_) => None,
+        };
         let conversion = filters.is_some().then(|| source.conversion());
-        if let Some(known) = self.known.get(&id).filter(|known| known.is(&stat, conversion)) {
+        if let Some(known) = self.known.get(&data).filter(|known| known.is(stamp, conversion)) {
             let here = source.head.is_some_and(|head| head.oid == known.blob.oid);
             if here || !self.options.store {
-                self.seen.insert(id, known.clone());
+                self.seen.insert(data, known.clone());
                 return Ok(known.blob);
             }
         }
         let blob = match filters {
             Some(filters) => self.convert(source, filters)?,
-            None => self.store(source.path, &Content::Body(body), stat.len)?,
+            None => {
+                let len = content.len().map_err(unread(source.path))?;
+                self.store(source.path, &content, len)?
+            }
         };
-        // The freeze keeps the body as it is until now at least. A later write is stamped with a
+        // The freeze keeps a body as it is until now at least. A later write is stamped with a
         // later tick of the clock, so equal stamps mean equal bytes.
-        if stat.ctime < self.options.now {
-            self.seen.insert(id, Known { len: stat.len, ctime: stat.ctime, conversion, blob });
+        if stamp.is_none_or(|(_, ctime)| ctime < self.options.now) {
+            self.seen.insert(data, Known { stamp, conversion, blob });
         }
         Ok(blob)
     }
@@ -178,7 +188,7 @@ impl<'a> Contents<'a> {
 impl Known {
     /// As git trusts the stat data of its index: a conversion counts as done even when the user's
     /// configuration changed since, but not when the tree's attributes did.
-    fn is(&self, stat: &BodyStat, conversion: Option<Conversion>) -> bool {
+    fn is(&self, stamp: Option<Stamp>, conversion: Option<Conversion>) -> bool {
         let same = match (self.conversion, conversion) {
             // Once the result is what is tracked, it stays the result.
             (Some(then), Some(now)) if now.indexed == Some(self.blob.oid) => {
@@ -186,8 +196,13 @@ impl Known {
             }
             (then, now) => then == now,
         };
-        self.len == stat.len && self.ctime == stat.ctime && same
+        self.stamp == stamp && same
     }
+}
+
+fn stamp_of(body: &Body) -> std::io::Result<Stamp> {
+    let stat = body.stat()?;
+    Ok((stat.len, stat.ctime))
 }
 
 impl Source<'_> {

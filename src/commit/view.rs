@@ -2,7 +2,7 @@
 
 use super::error::CommitError;
 use crate::base::{Base, Blob, Entry};
-use crate::overlay::{Body, DirBase, Directory, FileData, Freeze, Node, NodeData, Slot};
+use crate::overlay::{Body, DirBase, Directory, FileData, Freeze, Node, NodeData, OpenValue, Slot};
 use crate::types::{Ino, Name, Oid, TreeMode};
 use std::io;
 use std::path::Path;
@@ -53,6 +53,7 @@ pub(super) enum Item {
 /// The bytes of a file.
 pub(super) enum Content {
     Blob(Blob),
+    Value(OpenValue),
     Body(Arc<Body>),
 }
 
@@ -99,6 +100,9 @@ impl View<'_> {
                 .blob(oid)
                 .map(Content::Blob)
                 .map_err(|source| CommitError::Base { path: path.to_vec(), source }),
+            FileData::Value(value) => {
+                self.freeze.value(value).map(Content::Value).map_err(unread(path))
+            }
             FileData::Body(id) => self.freeze.body(id).map(Content::Body).map_err(unread(path)),
         }
     }
@@ -208,6 +212,7 @@ impl Content {
     pub(super) fn len(&self) -> io::Result<u64> {
         match self {
             Content::Blob(blob) => Ok(blob.len()),
+            Content::Value(open) => Ok(u64::from(open.value.len)),
             Content::Body(body) => Ok(body.stat()?.len),
         }
     }
@@ -216,6 +221,7 @@ impl Content {
     pub(super) fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
         let count = match self {
             Content::Blob(blob) => blob.read_at(buf, offset)?,
+            Content::Value(open) => open.read_at(buf, offset)?,
             Content::Body(body) => body.read_at(buf, offset)?,
         };
         if count < buf.len() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }

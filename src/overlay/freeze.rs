@@ -3,19 +3,27 @@
 use super::content::{Bodies, Body};
 use super::index::Index;
 use super::node::Node;
+use super::values::{OpenValue, Value, Values};
 use crate::types::{BodyId, Ino, Seq};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-/// Which freezes are alive and which bodies wait for them and for the journal to be deleted.
+/// What is deleted once nobody can come back to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dead {
+    Body(BodyId),
+    Segment(u32),
+}
+
+/// Which freezes are alive, and what waits for them and for the journal to be deleted.
 #[derive(Default)]
 pub(super) struct Pins {
     /// Body limit of each live freeze, and how many freezes have it.
     live: BTreeMap<u64, usize>,
-    /// Dropped bodies, and the record that dropped them.
-    dead: Vec<(Seq, BodyId)>,
+    /// What was dropped, and the record that dropped it.
+    dead: Vec<(Seq, Dead)>,
 }
 
 impl Pins {
@@ -34,23 +42,27 @@ impl Pins {
         self.live.last_key_value().map_or(0, |(below, _)| *below)
     }
 
-    pub fn bury(&mut self, seq: Seq, body: BodyId) {
-        self.dead.push((seq, body));
+    pub fn bury(&mut self, seq: Seq, dead: Dead) {
+        self.dead.push((seq, dead));
     }
 
-    /// Whether dropped bodies wait, and no freeze holds them.
+    /// Whether something waits, and no freeze holds it.
     pub fn has_dead(&self) -> bool {
         self.live.is_empty() && !self.dead.is_empty()
     }
 
-    /// Takes out the bodies that may be deleted: dropped durably, and in no live freeze.
-    pub fn take_deletable(&mut self, synced: Seq) -> Vec<BodyId> {
+    pub fn is_buried(&self, dead: Dead) -> bool {
+        self.dead.iter().any(|(_, other)| *other == dead)
+    }
+
+    /// Takes out what may be deleted: dropped durably, and in no live freeze.
+    pub fn take_deletable(&mut self, synced: Seq) -> Vec<Dead> {
         if !self.live.is_empty() {
             return Vec::new();
         }
         let (gone, waiting) = self.dead.drain(..).partition(|(seq, _)| *seq <= synced);
         self.dead = waiting;
-        Vec::into_iter(gone).map(|(_, body)| body).collect()
+        Vec::into_iter(gone).map(|(_, dead)| dead).collect()
     }
 }
 
@@ -59,6 +71,7 @@ pub struct Freeze {
     pub(super) index: Index,
     pub(super) seq: Seq,
     pub(super) bodies: Arc<Bodies>,
+    pub(super) values: Arc<Values>,
     pub(super) pins: Arc<Mutex<Pins>>,
     pub(super) below: u64,
 }
@@ -82,6 +95,11 @@ impl Freeze {
     /// The bytes of a body as they were at the freeze.
     pub fn body(&self, id: BodyId) -> io::Result<Arc<Body>> {
         self.bodies.open(id)
+    }
+
+    /// The bytes of a small file as they were at the freeze.
+    pub fn value(&self, value: Value) -> io::Result<OpenValue> {
+        self.values.open(value)
     }
 
     /// How many nodes there are.

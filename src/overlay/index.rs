@@ -2,8 +2,9 @@
 
 use super::change::Change;
 use super::node::{Directory, FileData, Node, NodeData};
+use super::values::Value;
 use crate::types::{BodyId, Ino};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// All nodes of the upper layer.
@@ -11,11 +12,13 @@ use std::sync::Arc;
 pub struct Index {
     nodes: HashMap<Ino, Arc<Node>>,
     next_ino: u64,
+    /// How many bytes of each segment of the value log nodes name.
+    live_values: BTreeMap<u32, u64>,
 }
 
 impl Index {
     pub(super) fn new() -> Self {
-        Self { nodes: HashMap::new(), next_ino: Ino::FIRST_ALLOCATED }
+        Self { next_ino: Ino::FIRST_ALLOCATED, ..Self::default() }
     }
 
     /// The node of `ino`; None for an untouched base entry.
@@ -56,22 +59,30 @@ impl Index {
     /// because the inode that it names is not there.
     pub(super) fn apply(&mut self, change: Change) -> Option<Change> {
         match change {
-            Change::PutNode(ino, node) => Some(match self.nodes.insert(ino, Arc::new(node)) {
-                Some(old) => Change::PutNode(ino, Arc::unwrap_or_clone(old)),
-                None => Change::DropNode(ino),
-            }),
+            Change::PutNode(ino, node) => {
+                self.count_value(node.value(), 1);
+                let Some(old) = self.nodes.insert(ino, Arc::new(node)) else {
+                    return Some(Change::DropNode(ino));
+                };
+                self.count_value(old.value(), -1);
+                Some(Change::PutNode(ino, Arc::unwrap_or_clone(old)))
+            }
             Change::DropNode(ino) => {
                 let old = self.nodes.remove(&ino)?;
+                self.count_value(old.value(), -1);
                 Some(Change::PutNode(ino, Arc::unwrap_or_clone(old)))
             }
             Change::SetMeta(ino, meta) => {
                 let old = std::mem::replace(&mut self.node_mut(ino)?.meta, meta);
                 Some(Change::SetMeta(ino, old))
             }
-            Change::SetFile(ino, file) => match &mut self.node_mut(ino)?.data {
-                NodeData::Regular(old) => Some(Change::SetFile(ino, std::mem::replace(old, file))),
-                _ => None,
-            },
+            Change::SetFile(ino, file) => {
+                let NodeData::Regular(now) = &mut self.node_mut(ino)?.data else { return None };
+                let old = std::mem::replace(now, file);
+                self.count_value(file.value(), 1);
+                self.count_value(old.value(), -1);
+                Some(Change::SetFile(ino, old))
+            }
             Change::SetSlot(dir, name, slot) => {
                 let delta = &mut self.directory_mut(dir)?.delta;
                 let old = match slot {
@@ -97,9 +108,31 @@ impl Index {
 
     /// Takes out the orphans: nodes that only an open file kept alive. Returns how many there were.
     pub(super) fn drop_orphans(&mut self) -> usize {
-        let before = self.nodes.len();
-        self.nodes.retain(|_, node| node.meta.nlink > 0);
-        before - self.nodes.len()
+        let orphans = self.iter().filter(|(_, node)| node.meta.nlink == 0);
+        let orphans: Vec<Ino> = orphans.map(|(ino, _)| ino).collect();
+        for ino in &orphans {
+            self.apply(Change::DropNode(*ino));
+        }
+        orphans.len()
+    }
+
+    /// How many bytes of the segment of the value log nodes name.
+    pub(super) fn live_value_bytes(&self, segment: u32) -> u64 {
+        self.live_values.get(&segment).copied().unwrap_or(0)
+    }
+
+    /// The values that nodes refer to.
+    pub(super) fn values(&self) -> impl Iterator<Item = (Ino, Value)> {
+        self.iter().filter_map(|(ino, node)| Some((ino, node.value()?)))
+    }
+
+    fn count_value(&mut self, value: Option<Value>, sign: i64) {
+        let Some(value) = value.filter(|value| value.len > 0) else { return };
+        let live = self.live_values.entry(value.segment).or_default();
+        *live = live.saturating_add_signed(sign * i64::from(value.len));
+        if *live == 0 {
+            self.live_values.remove(&value.segment);
+        }
     }
 
     /// The bodies that nodes refer to.
@@ -124,6 +157,22 @@ impl Node {
         match self.data {
             NodeData::Regular(FileData::Body(id)) => Some(id),
             _ => None,
+        }
+    }
+
+    fn value(&self) -> Option<Value> {
+        match self.data {
+            NodeData::Regular(file) => file.value(),
+            _ => None,
+        }
+    }
+}
+
+impl FileData {
+    fn value(self) -> Option<Value> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Blob(_) | Self::Body(_) => None,
         }
     }
 }

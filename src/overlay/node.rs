@@ -1,5 +1,6 @@
 //! The values that the overlay holds: what an inode is, what a directory changes of its base tree.
 
+use super::values::Value;
 use crate::types::{BodyId, FileKind, Ino, Name, Oid, Timespec};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -56,12 +57,14 @@ pub enum NodeData {
 }
 
 /// Where the bytes of a regular file are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FileData {
     /// Still the base's blob.
     Blob(Oid),
     /// A body of the content store.
     Body(BodyId),
+    /// A few bytes in the value log.
+    Value(Value),
 }
 
 /// A directory: a git tree by reference and what differs from it.

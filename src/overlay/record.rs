@@ -6,11 +6,14 @@
 use super::change::Change;
 use super::codec::{Decoder, Encoder, Malformed};
 use super::node::{DirBase, Directory, FileData, Meta, Node, NodeData, Slot};
+use super::values::Value;
 use crate::types::{BodyId, BootId, FileKind, Ino, Name, Seq};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+/// Records of this version are a subset: they know no values.
+const OLDEST: u8 = 2;
 
 /// What one record says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +66,7 @@ pub fn encode_mark(mark: &Mark) -> Vec<u8> {
 /// Reads what [`encode_batch`] and [`encode_mark`] wrote.
 pub fn decode_record(bytes: &[u8]) -> Result<Record, &'static str> {
     let mut input = Decoder::new(bytes);
-    if input.byte()? != VERSION {
+    if !(OLDEST..=VERSION).contains(&input.byte()?) {
         return Err("record of an unknown version");
     }
     match input.byte()? {
@@ -283,6 +286,12 @@ fn encode_file(out: &mut Encoder, file: FileData) {
             out.byte(1);
             out.number(id.0);
         }
+        FileData::Value(value) => {
+            out.byte(2);
+            for number in [value.segment, value.offset, value.len] {
+                out.number(u64::from(number));
+            }
+        }
     }
 }
 
@@ -290,6 +299,11 @@ fn decode_file(input: &mut Decoder<'_>) -> Result<FileData, Malformed> {
     Ok(match input.byte()? {
         0 => FileData::Blob(input.oid()?),
         1 => FileData::Body(BodyId(input.number()?)),
+        2 => FileData::Value(Value {
+            segment: input.small()?,
+            offset: input.small()?,
+            len: input.small()?,
+        }),
         _ => return Err("unknown kind of content"),
     })
 }

@@ -3,11 +3,12 @@
 use super::change::Change;
 use super::content::Bodies;
 use super::error::OverlayError;
-use super::freeze::{Freeze, Pins};
+use super::freeze::{Dead, Freeze, Pins};
 use super::index::Index;
 use super::node::{FileData, Node, NodeData};
 use super::record::{Mark, decode_record, encode_batch, encode_mark};
 use super::replay::{Outcome, Replay};
+use super::values::Values;
 use crate::journal::Journal;
 use crate::sys::{Disk, is_out_of_files};
 use crate::types::{BodyId, BootId, Ino, Seq};
@@ -25,10 +26,11 @@ const TRIM_BYTES: u64 = 4 << 20;
 
 /// The upper layer of one workspace.
 pub struct Overlay {
-    index: RwLock<Index>,
+    pub(super) index: RwLock<Index>,
     journal: Journal,
-    bodies: Arc<Bodies>,
-    pins: Arc<Mutex<Pins>>,
+    pub(super) bodies: Arc<Bodies>,
+    pub(super) values: Arc<Values>,
+    pub(super) pins: Arc<Mutex<Pins>>,
     boot: BootId,
     /// The newest batch.
     last: AtomicU64,
@@ -54,7 +56,7 @@ pub struct Recovered {
     pub orphans: usize,
     /// Bodies that no inode named and that were removed.
     pub dead_bodies: usize,
-    /// Bodies that are missing: reading them fails.
+    /// Bodies and values that are missing: reading them fails.
     pub lost_bodies: usize,
     /// Batches after the last sync that the host's power loss may have torn; they were set aside.
     pub void_batches: usize,
@@ -85,9 +87,9 @@ impl Overlay {
     /// Makes a new overlay in `dir`, with `root` as the directory [`Ino::ROOT`]; durable on return.
     pub fn create(dir: &Path, root: Node, disk: Arc<dyn Disk>) -> Result<Self, OverlayError> {
         let boot = boot_of(&*disk)?;
-        let bodies = open_bodies(dir, disk.clone())?;
+        let content = open_content(dir, &disk)?;
         let journal = Journal::create(&dir.join("journal"), disk)?;
-        let overlay = Self::with(Index::new(), journal, bodies, boot);
+        let overlay = Self::with(Index::new(), journal, content, boot);
         let mut transaction = overlay.begin();
         transaction.push(Change::PutNode(Ino::ROOT, root));
         transaction.commit()?;
@@ -99,7 +101,7 @@ impl Overlay {
     /// removes dead bodies. What it then holds is durable.
     pub fn open(dir: &Path, disk: Arc<dyn Disk>) -> Result<(Self, Recovered), OverlayError> {
         let boot = boot_of(&*disk)?;
-        let bodies = open_bodies(dir, disk.clone())?;
+        let (bodies, values) = open_content(dir, &disk)?;
         let mut replay = Replay::new();
         let (journal, replayed) = Journal::open(&dir.join("journal"), disk, |seq, payload| {
             replay.take(seq, decode_record(payload)?);
@@ -126,21 +128,25 @@ impl Overlay {
             ..Recovered::default()
         };
         let live: HashSet<BodyId> = index.bodies().collect();
-        let overlay = Self::with(index, journal, bodies, boot);
+        let overlay = Self::with(index, journal, (bodies, values), boot);
         overlay.sync_and_mark(true)?;
         // Not before: until then power loss could bring back who named them.
         (recovered.dead_bodies, recovered.lost_bodies) =
             overlay.bodies.reconcile(&live).map_err(content)?;
+        let live_values = overlay.index.read().values().map(|(_, value)| value).collect::<Vec<_>>();
+        recovered.lost_bodies +=
+            overlay.values.reconcile(live_values.into_iter()).map_err(content)?;
         overlay.trim()?;
         Ok((overlay, recovered))
     }
 
-    fn with(index: Index, journal: Journal, bodies: Bodies, boot: BootId) -> Self {
+    fn with(index: Index, journal: Journal, content: (Bodies, Values), boot: BootId) -> Self {
         Self {
             index: RwLock::new(index),
             last: AtomicU64::new(journal.last().0),
             journal,
-            bodies: Arc::new(bodies),
+            bodies: Arc::new(content.0),
+            values: Arc::new(content.1),
             pins: Arc::default(),
             boot,
             marked: Mutex::new(Seq(0)),
@@ -170,6 +176,11 @@ impl Overlay {
         &self.bodies
     }
 
+    /// The bytes of small files.
+    pub fn values(&self) -> &Values {
+        &self.values
+    }
+
     /// Takes a consistent cut: index and bodies as of now. Waits for body writers, not for I/O.
     pub fn freeze(&self) -> Freeze {
         let _no_writers = self.bodies.stop_writes();
@@ -181,6 +192,7 @@ impl Overlay {
             index: index.clone(),
             seq: self.seq(),
             bodies: self.bodies.clone(),
+            values: self.values.clone(),
             pins: self.pins.clone(),
             below,
         }
@@ -188,7 +200,7 @@ impl Overlay {
 
     /// Makes everything acknowledged before the call durable. Not to be called under a lock.
     ///
-    /// Bodies first, then a mark that says so, then the journal. After a failure the overlay is
+    /// Bytes first, then a mark that says so, then the journal. After a failure the overlay is
     /// read-only; the fsync is not tried again.
     pub fn sync(&self) -> Result<(), OverlayError> {
         self.sync_and_mark(false)
@@ -200,10 +212,11 @@ impl Overlay {
             if let Some(why) = self.journal.latched() {
                 return Err(crate::journal::JournalError::Latched(why).into());
             }
+            self.bury_dead_segments();
             let upto = self.seq();
-            if let Err(source) = self.bodies.sync() {
+            if let Err(source) = self.values.sync().and_then(|()| self.bodies.sync()) {
                 if !is_out_of_files(&source) {
-                    self.journal.latch(format!("fsync of a file body failed: {source}"));
+                    self.journal.latch(format!("fsync of file contents failed: {source}"));
                 }
                 return Err(OverlayError::Content { path: "bodies".into(), source });
             }
@@ -218,7 +231,10 @@ impl Overlay {
         self.synced.fetch_max(upto.0, Ordering::AcqRel);
         let deletable = self.pins.lock().take_deletable(upto);
         let count = deletable.len() as u64;
-        deletable.into_iter().for_each(|body| self.bodies.remove(body));
+        deletable.into_iter().for_each(|dead| match dead {
+            Dead::Body(body) => self.bodies.remove(body),
+            Dead::Segment(segment) => self.values.remove(segment),
+        });
         self.removed.fetch_add(count, Ordering::AcqRel);
         Ok(())
     }
@@ -263,7 +279,7 @@ impl Overlay {
     /// Bytes that may not be durable yet, at most.
     pub fn unsynced_bytes(&self) -> u64 {
         let journal = if self.synced_seq() < self.seq() { self.journal_bytes() } else { 0 };
-        journal + self.bodies.unsynced_bytes()
+        journal + self.bodies.unsynced_bytes() + self.values.unsynced_bytes()
     }
 
     /// Why the overlay takes no more changes, if so.
@@ -297,9 +313,16 @@ impl Overlay {
     }
 }
 
-fn open_bodies(dir: &Path, disk: Arc<dyn Disk>) -> Result<Bodies, OverlayError> {
-    let path = dir.join("bodies");
-    Bodies::open_store(path.clone(), disk).map_err(|source| OverlayError::Content { path, source })
+fn open_content(dir: &Path, disk: &Arc<dyn Disk>) -> Result<(Bodies, Values), OverlayError> {
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        |source| OverlayError::Content { path, source }
+    };
+    let (bodies, values) = (dir.join("bodies"), dir.join("values"));
+    Ok((
+        Bodies::open_store(bodies.clone(), disk.clone()).map_err(at(&bodies))?,
+        Values::open_log(values.clone(), disk.clone()).map_err(at(&values))?,
+    ))
 }
 
 fn boot_of(disk: &dyn Disk) -> Result<BootId, OverlayError> {
@@ -320,6 +343,7 @@ impl Drop for Overlay {
         let upto = self.seq();
         if self.journal.latched().is_none()
             && self.bodies.is_synced()
+            && self.values.is_synced()
             && upto <= *self.marked.lock()
         {
             let mark = Mark { upto, boot: self.boot, closed: true };
@@ -375,7 +399,7 @@ impl Transaction<'_> {
                 _ => None,
             });
             if let Some(id) = body.filter(|id| now != Some(*id)) {
-                self.overlay.pins.lock().bury(seq, id);
+                self.overlay.pins.lock().bury(seq, Dead::Body(id));
             }
         }
     }

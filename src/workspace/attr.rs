@@ -119,6 +119,7 @@ fn node_size(data: &NodeData) -> Size {
         NodeData::Directory(_) => Size::Known(DIRECTORY_SIZE),
         NodeData::Regular(FileData::Blob(oid)) | NodeData::BaseSymlink(oid) => Size::Blob(*oid),
         NodeData::Regular(FileData::Body(id)) => Size::Body(*id),
+        NodeData::Regular(FileData::Value(value)) => Size::Known(u64::from(value.len)),
         NodeData::Symlink(target) => Size::Known(target.len() as u64),
         NodeData::Special(_) => Size::Known(0),
     }

@@ -32,6 +32,7 @@ mod look;
 mod ops;
 mod replace;
 mod view;
+mod write;
 
 pub use config::{Caller, ViewConfig};
 pub use error::FsError;

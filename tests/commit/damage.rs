@@ -99,11 +99,20 @@ fn unreadable_rules_refuse() {
 #[test]
 fn a_lost_body_refuses() {
     let mut world = World::new(|seed| seed.write(b"file", b"x\n"));
-    world.write("file", "changed\n");
-    let bodies = world.dir.path().join("state/bodies/0");
-    std::fs::remove_file(bodies.join("1")).unwrap();
+    world.write("file", "long\n".repeat(100_000));
+    std::fs::remove_file(world.dir.path().join("state/bodies/0/1")).unwrap();
     // Opened anew, as after a restart.
     world.overlay.sync().unwrap();
+    let result = world.try_seal(&allow_all());
+    assert!(matches!(result, Err(CommitError::Body { .. })), "{result:?}");
+}
+
+#[test]
+fn a_lost_value_refuses() {
+    let mut world = World::new(|seed| seed.write(b"file", b"x\n"));
+    world.write("file", "changed\n");
+    let values = world.dir.path().join("state/values/1");
+    std::fs::OpenOptions::new().write(true).open(values).unwrap().set_len(3).unwrap();
     let result = world.try_seal(&allow_all());
     assert!(matches!(result, Err(CommitError::Body { .. })), "{result:?}");
 }

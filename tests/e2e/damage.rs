@@ -93,6 +93,7 @@ fn fsck_finds_what_is_missing_and_says_sound_of_what_is_not() {
     let host = Host::new();
     let dir = mount(&host, &server.url("r.git"), "r", "--flush-on manual");
     fs::write(dir.join("README"), "changed\n").expect("write");
+    fs::write(dir.join("large"), "long\n".repeat(100_000)).expect("write");
     fs::rename(dir.join("src"), dir.join("source")).expect("rename");
     let sound = host.toft_with(&["fsck", text(&dir)]).expect_code(0);
     assert!(sound.text().contains("sound"), "{}", sound.text());
@@ -112,6 +113,15 @@ fn fsck_finds_what_is_missing_and_says_sound_of_what_is_not() {
     let problems = report["problems"].to_string();
     assert!(problems.contains("body"), "{problems}");
     fs::rename(&aside, &body).expect("mv back");
+    host.toft_with(&["fsck", &id]).expect_code(0);
+
+    fs::rename(state.join("values"), &aside).expect("mv");
+    let found = host.toft_with(&["fsck", "--json", &id]).expect_code(1);
+    let report: serde_json::Value = serde_json::from_slice(&found.stdout).expect("json");
+    let problems = report["problems"].to_string();
+    assert!(problems.contains("segment"), "{problems}");
+    fs::remove_dir_all(state.join("values")).expect("rm");
+    fs::rename(&aside, state.join("values")).expect("mv back");
     host.toft_with(&["fsck", &id]).expect_code(0);
 
     fs::rename(host.path("cache"), &aside).expect("mv");

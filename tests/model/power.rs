@@ -1,18 +1,18 @@
 //! Power loss between any two events of random work: what comes back is the state after some step,
-//! no earlier than the last one that was synced. Only bytes of a file that was written after its
-//! last sync may be old, new or mixed, as on every file system that does not journal data.
+//! no earlier than the last one that was synced. Only bytes of a file that is written in place (large,
+//! or written here and there) may be old, new or mixed since the last sync, as on every file system
+//! that does not journal data.
 
 use crate::generators;
-use crate::harness::{Seen, System, base, lower};
+use crate::harness::{System, base, lower};
 use crate::ops::{Op, Step};
 use crate::powerdisk::{Luck, PowerDisk};
 use crate::reference::{Id, Kind, Model, ROOT};
 use crate::view::State;
-use crate::workspace::Direct;
+use crate::workspace::{Direct, Found};
 use proptest::prelude::RngExt;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -65,12 +65,16 @@ fn work(ops: &[Op]) -> Work {
             let synced = disk.len() > from;
             moments.push(Moment { model: model.clone(), from, to: disk.len(), synced });
         }
+        if number % COMPACT_EVERY == COMPACT_EVERY - 1 {
+            direct.compact();
+        }
     }
     Work { direct, disk, moments }
 }
 
-/// So often the journal is trimmed.
+/// So often the journal is trimmed, and the value log compacted.
 const TRIM_EVERY: usize = 13;
+const COMPACT_EVERY: usize = 7;
 
 impl Work {
     /// Cuts the power after `upto` events; what comes back must be explained by some moment.
@@ -94,13 +98,13 @@ impl Work {
 }
 
 /// Whether `seen` is `model`, but for bytes that were on their way.
-fn explain(model: &Model, moments: &[Moment], seen: &BTreeMap<Path, Seen>) -> Result<(), String> {
+fn explain(model: &Model, moments: &[Moment], seen: &Found) -> Result<(), String> {
     let mut todo: Vec<(Path, Id)> = vec![(Vec::new(), ROOT)];
     let mut count = 0;
     while let Some((path, id)) = todo.pop() {
         count += 1;
         let at = path.join(&b'/').escape_ascii().to_string();
-        let found = seen.get(&path).ok_or_else(|| format!("'{at}' is missing"))?;
+        let (found, in_place) = seen.get(&path).ok_or_else(|| format!("'{at}' is missing"))?;
         let node = &model.nodes[id];
         let (attr, shown) = (&found.attr, (found.attr.perm, found.attr.uid, found.attr.gid));
         if attr.kind != node.file_kind() || shown != (node.perm, node.uid, node.gid) {
@@ -119,6 +123,9 @@ fn explain(model: &Model, moments: &[Moment], seen: &BTreeMap<Path, Seen>) -> Re
             }
             Kind::Link(target) if found.target.as_ref() != Some(target) => {
                 return Err(format!("'{at}' leads elsewhere"));
+            }
+            Kind::File(bytes) if !in_place && found.bytes.as_ref() != Some(bytes) => {
+                return Err(format!("'{at}' has other bytes"));
             }
             Kind::File(_) => explain_bytes(id, moments, found.bytes.as_deref().unwrap())
                 .map_err(|why| format!("'{at}' {why}"))?,

@@ -318,6 +318,7 @@ impl System for Direct {
     }
 
     fn check(&mut self) {
+        self.compact();
         assert_eq!(toft::overlay::check(&self.workspace.overlay().read()), []);
     }
 
@@ -325,6 +326,9 @@ impl System for Direct {
         self.workspace.getattr(self.dirs[slot].unwrap().0).unwrap()
     }
 }
+
+/// What is at each path; true for files that are written in place.
+pub type Found = BTreeMap<Vec<Vec<u8>>, (Seen, bool)>;
 
 /// Reads the directory in small pieces, through a handle.
 fn list(workspace: &Workspace, ino: Ino) -> Vec<(Vec<u8>, Ino)> {
@@ -386,12 +390,13 @@ impl Direct {
         self.workspace.overlay().read_only_reason()
     }
 
+    /// On a disk that fails it may fail; what it did not move stays.
+    pub fn compact(&self) {
+        let _ = self.workspace.overlay().compact_above(300);
+    }
+
     /// Opens what is in `dir` in the run `boot` of the host, and looks at everything.
-    pub fn look_at(
-        &self,
-        dir: tempfile::TempDir,
-        boot: u8,
-    ) -> Result<BTreeMap<Vec<Vec<u8>>, Seen>, String> {
+    pub fn look_at(&self, dir: tempfile::TempDir, boot: u8) -> Result<Found, String> {
         let disk = Arc::new(crate::powerdisk::PowerDisk::new(dir.path(), boot));
         let state = State::existing(lower(), dir, self.state.config.clone(), disk);
         let mut direct = Direct::over(state);
@@ -401,7 +406,11 @@ impl Direct {
             for (name, _) in found.listed.iter().flatten() {
                 todo.push(path.iter().chain([name]).cloned().collect());
             }
-            seen.insert(path, found);
+            let overlay = direct.workspace.overlay();
+            let node = overlay.read().node(found.attr.ino).cloned();
+            let in_place =
+                node.is_some_and(|node| matches!(node.data, NodeData::Regular(FileData::Body(_))));
+            seen.insert(path, (found, in_place));
         }
         let flaws = toft::overlay::check(&direct.workspace.overlay().read());
         if !flaws.is_empty() {

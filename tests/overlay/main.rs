@@ -9,3 +9,4 @@ mod power;
 mod record;
 mod store;
 mod support;
+mod values;

@@ -4,7 +4,7 @@ use super::Engine;
 use crate::daemon::failure::Failure;
 use crate::daemon::report::FsckReport;
 use crate::overlay::{self, DirBase, FileData, Freeze, Node, NodeData};
-use crate::types::{BodyId, Oid};
+use crate::types::Oid;
 use std::collections::BTreeSet;
 
 impl Engine {
@@ -24,19 +24,27 @@ impl Engine {
 
     /// Bodies and base objects that inodes name.
     fn check_content(&self, freeze: &Freeze, report: &mut FsckReport) {
-        let (mut bodies, mut objects) = (Vec::new(), BTreeSet::new());
+        let (mut files, mut objects) = (Vec::new(), BTreeSet::new());
         for (ino, node) in freeze.index().iter() {
             match named(node) {
-                Some(Named::Body(id)) => bodies.push((ino, id)),
+                Some(Named::File(data)) => files.push((ino, data)),
                 Some(Named::Object(oid)) => drop(objects.insert((oid, ino))),
                 None => {}
             }
         }
-        report.bodies = bodies.len() as u64;
+        report.bodies = files.len() as u64;
         report.objects = objects.len() as u64;
-        for (ino, id) in bodies {
-            if let Err(error) = freeze.body(id) {
-                let what = format!("the content of inode {} (body {}): {error}", ino.0, id.0);
+        for (ino, data) in files {
+            let (place, read) = match data {
+                FileData::Body(id) => (format!("body {}", id.0), freeze.body(id).map(drop)),
+                FileData::Value(value) => (
+                    format!("value {} in segment {}", value.offset, value.segment),
+                    freeze.value(value).and_then(|open| open.read()).map(drop),
+                ),
+                FileData::Blob(_) => continue,
+            };
+            if let Err(error) = read {
+                let what = format!("the content of inode {} ({place}): {error}", ino.0);
                 report.problems.push(what);
             }
         }
@@ -83,17 +91,18 @@ impl Engine {
 }
 
 enum Named {
-    Body(BodyId),
+    /// Bytes of this workspace.
+    File(FileData),
     Object(Oid),
 }
 
 /// What a node says its content is.
 fn named(node: &Node) -> Option<Named> {
     match &node.data {
-        NodeData::Regular(FileData::Body(id)) => Some(Named::Body(*id)),
         NodeData::Regular(FileData::Blob(oid)) | NodeData::BaseSymlink(oid) => {
             Some(Named::Object(*oid))
         }
+        NodeData::Regular(data) => Some(Named::File(*data)),
         NodeData::Directory(directory) => match directory.base {
             DirBase::Tree(oid) => Some(Named::Object(oid)),
             DirBase::Empty | DirBase::Gitlink(_) => None,

@@ -165,7 +165,8 @@ impl Engine {
             return;
         }
         // After a failure the overlay is read-only and says so in every status.
-        if let Err(error) = self.overlay.sync().and_then(|()| self.overlay.trim()) {
+        let kept = self.overlay.sync().and_then(|()| self.overlay.trim());
+        if let Err(error) = kept.and_then(|()| self.overlay.compact()) {
             tracing::error!(%error, "the workspace could not be synced");
         }
     }

@@ -1,6 +1,6 @@
 use super::io::OpenMode;
 use super::lookup::TARGET_MAX;
-use crate::overlay::{DirBase, Directory, FileData, Meta, Node, NodeData};
+use crate::overlay::{DirBase, Directory, FileData, Meta, Node, NodeData, Value};
 use crate::types::{Attr, Fh, FileKind, Ino, Name};
 use crate::workspace::edit::Edit;
 use crate::workspace::look::Looked;
@@ -102,16 +102,10 @@ impl Workspace {
         name: &[u8],
         perm: u32,
     ) -> Result<Ino, FsError> {
-        self.check_writable()?;
         let name = &Name::new(name)?;
-        let body = self.overlay.bodies().create()?;
         let new = NewNode { caller, parent, name, perm, rdev: 0 };
-        let data = NodeData::Regular(FileData::Body(body.id));
-        let made = self.edit(|edit| edit.make(&new, data.clone()));
-        if made.is_err() {
-            self.overlay.bodies().discard(body);
-        }
-        made
+        let data = NodeData::Regular(FileData::Value(Value::EMPTY));
+        self.edit(|edit| edit.make(&new, data.clone()))
     }
 }
 

@@ -89,14 +89,8 @@ impl Workspace {
         let written = {
             let _content = self.content_locks.lock(&[file.ino]);
             self.kill_suid_if(mode.kill_suid, file.ino)?;
-            self.alter_body(file.ino, &file.content, |body| {
-                let at = if mode.append { body.stat()?.len } else { offset };
-                if mode.whole {
-                    body.write_all_at(bytes, at)?;
-                    return Ok(Written { at, count: bytes.len() });
-                }
-                Ok(Written { at, count: body.write_at(bytes, at)? })
-            })?
+            let at = (!mode.append).then_some(offset);
+            self.write_content(file.ino, &file.content, at, bytes, mode.whole)?
         };
         if mode.sync {
             self.overlay.sync()?;

@@ -1,5 +1,6 @@
 //! Allocation, holes and copies inside the file system.
 
+use crate::overlay::VALUE_MAX;
 use crate::types::Fh;
 use crate::workspace::content::Content;
 use crate::workspace::{FsError, Workspace};
@@ -50,7 +51,7 @@ impl Workspace {
         }
         match content {
             Content::Body(body) => Ok(body.seek(from)?),
-            Content::Blob(..) | Content::Fixed(_) => Ok(without_holes(len)),
+            Content::Blob(..) | Content::Value(_) | Content::Fixed(_) => Ok(without_holes(len)),
         }
     }
 
@@ -78,16 +79,24 @@ impl Workspace {
             return Ok(0);
         }
         self.kill_suid_if(kill_suid, target.ino)?;
-        let mut buf = Vec::new();
-        if !matches!(content, Content::Body(_)) {
-            let size = usize::try_from(len).unwrap_or(BUFFER).min(BUFFER);
-            buf.resize(size, 0);
-            let count = content.read_at(&mut buf, from)?;
-            buf.truncate(count);
+        if let Content::Body(source) = &content
+            && len > VALUE_MAX
+        {
+            return self.alter_body(target.ino, &target.content, |body| {
+                body.copy_range(source, from, to, len)
+            });
         }
-        self.alter_body(target.ino, &target.content, |body| match &content {
-            Content::Body(source) => body.copy_range(source, from, to, len),
-            Content::Blob(..) | Content::Fixed(_) => Ok(body.write_at(&buf, to)? as u64),
-        })
+        if let Content::Body(source) = &content
+            && len > VALUE_MAX
+        {
+            return self.alter_body(target.ino, &target.content, |body| {
+                body.copy_range(source, from, to, len)
+            });
+        }
+        let mut buf = vec![0; usize::try_from(len).unwrap_or(BUFFER).min(BUFFER)];
+        let count = content.read_at(&mut buf, from)?;
+        let bytes = &buf[..count];
+        let written = self.write_content(target.ino, &target.content, Some(to), bytes, false)?;
+        Ok(written.count as u64)
     }
 }

@@ -1,0 +1,79 @@
+//! Gets back the room of dead values: what is left in a sparse segment moves to the end of the log,
+//! and a segment that no node names goes.
+
+use super::change::Change;
+use super::error::OverlayError;
+use super::freeze::Dead;
+use super::node::{FileData, NodeData};
+use super::store::Overlay;
+use super::values::{SEGMENT_BYTES, Value};
+use crate::types::Ino;
+
+/// Values that move in one batch, during which nobody else changes a name.
+const BATCH: usize = 64;
+
+impl Overlay {
+    /// Empties full segments of which less than half is alive; dead bytes are never more than live
+    /// ones and a segment. Called now and then, not under a lock.
+    pub fn compact(&self) -> Result<(), OverlayError> {
+        self.compact_above(SEGMENT_BYTES)
+    }
+
+    /// The same where a segment counts as full with more than so many bytes.
+    pub fn compact_above(&self, bytes: u64) -> Result<(), OverlayError> {
+        let content = |source| OverlayError::Content { path: "values".into(), source };
+        self.values.rotate_above(bytes).map_err(content)?;
+        let full = self.values.full_segments().map_err(content)?;
+        let sparse: Vec<u32> = {
+            let index = self.read();
+            let is_sparse =
+                |(segment, size): &(u32, u64)| index.live_value_bytes(*segment) * 2 < *size;
+            full.into_iter().filter(is_sparse).map(|(segment, _)| segment).collect()
+        };
+        if sparse.is_empty() {
+            return Ok(());
+        }
+        let moving: Vec<(Ino, Value)> =
+            self.read().values().filter(|(_, value)| sparse.contains(&value.segment)).collect();
+        moving.chunks(BATCH).try_for_each(|batch| self.move_values(batch))
+    }
+
+    fn move_values(&self, batch: &[(Ino, Value)]) -> Result<(), OverlayError> {
+        let content = |source| OverlayError::Content { path: "values".into(), source };
+        let _writing = self.bodies.writing();
+        let mut moved = Vec::with_capacity(batch.len());
+        for (ino, old) in batch {
+            // A value that cannot be read stays where it is: reading it fails, as before.
+            let Ok(bytes) = self.values.open(*old).and_then(|open| open.read()) else { continue };
+            moved.push((*ino, *old, self.values.append(&bytes).map_err(content)?));
+        }
+        let mut transaction = self.begin();
+        for (ino, old, new) in moved {
+            let still = NodeData::Regular(FileData::Value(old));
+            if transaction.node(ino).is_some_and(|node| node.data == still) {
+                transaction.push(Change::SetFile(ino, FileData::Value(new)));
+            }
+        }
+        transaction.commit().map(drop)
+    }
+
+    /// Marks full segments that no node names for removal after the next sync.
+    pub(super) fn bury_dead_segments(&self) {
+        let Ok(full) = self.values.full_segments() else { return };
+        let is_dead = |segment: u32| self.read().live_value_bytes(segment) == 0;
+        if !full.iter().any(|(segment, _)| is_dead(*segment)) {
+            return;
+        }
+        // A value that was written but is not named yet belongs to somebody who holds the gate.
+        let _no_writers = self.bodies.stop_writes();
+        let index = self.index.read();
+        let seq = self.seq();
+        let mut pins = self.pins.lock();
+        for (segment, _) in full {
+            let dead = Dead::Segment(segment);
+            if index.live_value_bytes(segment) == 0 && !pins.is_buried(dead) {
+                pins.bury(seq, dead);
+            }
+        }
+    }
+}
