@@ -8,7 +8,7 @@ mod parts;
 use libfuzzer_sys::fuzz_target;
 use std::path::Path;
 use std::sync::Arc;
-use toft::journal::{Journal, decode_frame, encode_frame};
+use toft::journal::{Journal, Room, decode_frame, encode_frame};
 use toft::sys::OsDisk;
 use toft::types::Seq;
 
@@ -62,7 +62,7 @@ fn replay(dir: &Path, append: Option<&[u8]>) -> Option<Vec<Vec<u8>>> {
     };
     let (journal, _) = Journal::open(dir, Arc::new(OsDisk::default()), take).ok()?;
     if let Some(payload) = append {
-        journal.append(payload).expect("the log takes records");
+        journal.append(payload, Room::Ordinary(0)).expect("the log takes records");
         journal.sync().expect("and keeps them");
     }
     Some(records)

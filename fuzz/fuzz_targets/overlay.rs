@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use toft::journal::Journal;
+use toft::journal::{Journal, Room};
 use toft::overlay::{
     DirBase, Directory, Meta, Node, NodeData, Overlay, Record, check, decode_record, encode_batch,
     encode_mark,
@@ -26,7 +26,7 @@ fuzz_target!(|input: &[u8]| {
     let (journal, _) =
         Journal::open(&dir.path().join("journal"), disk(), |_, _| Ok(())).expect("its journal");
     for record in records.iter().filter(|record| !record.is_empty()) {
-        journal.append(record).expect("a record fits");
+        journal.append(record, Room::Ordinary(0)).expect("a record fits");
     }
     drop(journal);
     if let Some(first) = replay(dir.path()) {

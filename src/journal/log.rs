@@ -10,8 +10,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Bytes set aside behind the last record: for some hundred small ones.
-const RESERVE: u64 = 16 << 10;
+/// What a record may take when the disk is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// Nothing: half of so many bytes at least stay set aside behind it for the others.
+    Ordinary(u64),
+    /// What was set aside: without this record no room would ever come back.
+    Reserve,
+}
 
 /// An open log: one writer, any number of threads.
 ///
@@ -138,7 +144,7 @@ impl Journal {
     ///
     /// On an error nothing was appended: a partial write is cut off again, and where that fails the
     /// log latches.
-    pub fn append(&self, payload: &[u8]) -> Result<Seq, JournalError> {
+    pub fn append(&self, payload: &[u8], room: Room) -> Result<Seq, JournalError> {
         if payload.is_empty() || payload.len() > FRAME_MAX {
             return Err(JournalError::TooLarge(payload.len()));
         }
@@ -146,7 +152,11 @@ impl Journal {
         let mut tail = self.tail.lock();
         let seq = tail.next;
         let frame = encode_frame(seq, payload);
-        self.reserve(&mut tail, frame.len() as u64);
+        if let Room::Ordinary(behind) = room
+            && let Err(source) = self.reserve(&mut tail, frame.len() as u64, behind)
+        {
+            return Err(JournalError::Io { path: tail.path.clone(), source });
+        }
         if let Err(source) = self.disk.write_all_at(&tail.file, &frame, tail.end) {
             if let Err(error) = self.disk.set_len(&tail.file, tail.end) {
                 self.latch(format!("a torn record could not be cut off: {error}"));
@@ -158,16 +168,19 @@ impl Journal {
         Ok(seq)
     }
 
-    /// Sets room aside, so that on a full disk files can still be removed. Where there is none, the
-    /// write says so.
-    fn reserve(&self, tail: &mut Tail, len: u64) {
-        if tail.end + len + RESERVE / 2 <= tail.reserved {
-            return;
+    /// Sets room aside for a record of `len` bytes and what is to stay `behind` it; an error when
+    /// there is none. A file system that sets nothing aside takes the writes as they come.
+    fn reserve(&self, tail: &mut Tail, len: u64, behind: u64) -> std::io::Result<()> {
+        if tail.end + len + behind / 2 <= tail.reserved {
+            return Ok(());
         }
-        let (wanted, keep_size) = (len + RESERVE, FallocateFlags::KEEP_SIZE.bits().cast_signed());
-        if self.disk.fallocate(&tail.file, keep_size, tail.end, wanted).is_ok() {
-            tail.reserved = tail.end + wanted;
+        let (wanted, keep_size) = (len + behind, FallocateFlags::KEEP_SIZE.bits().cast_signed());
+        match self.disk.fallocate(&tail.file, keep_size, tail.end, wanted) {
+            Ok(()) => tail.reserved = tail.end + wanted,
+            Err(error) if is_full(&error) => return Err(error),
+            Err(_) => {}
         }
+        Ok(())
     }
 
     /// Makes every record appended before the call durable; calls that wait share one fsync.
@@ -219,19 +232,34 @@ impl Journal {
     }
 
     /// Begins a new segment and returns the last record of the one before: what a snapshot for
-    /// [`Journal::trim`] has to stand for. The caller keeps appends out meanwhile.
-    pub fn rotate(&self) -> Result<Seq, JournalError> {
+    /// [`Journal::trim`] has to stand for. The caller keeps appends out meanwhile. So many bytes are
+    /// set aside in the new one instead of what the old one has.
+    pub fn rotate(&self, reserve: u64) -> Result<Seq, JournalError> {
         self.check_latch()?;
         let mut tail = self.tail.lock();
         let last = Seq(tail.next.0 - 1);
         if tail.end > segment::HEAD as u64 {
-            let new = start_segment(&self.dir, &*self.disk, tail.next)?;
+            let new = self.next_segment(&mut tail, reserve)?;
             // No fsync here: the next sync makes the new name durable before it vouches for records.
             let Tail { file, path, end, older, .. } = std::mem::replace(&mut *tail, new);
             tail.older = older;
             tail.older.push(Older { path, file, bytes: end, last });
         }
         Ok(last)
+    }
+
+    /// On a full disk the room set aside behind the old segment has to do for the new one.
+    fn next_segment(&self, tail: &mut Tail, reserve: u64) -> Result<Tail, JournalError> {
+        let set_aside = tail.reserved.saturating_sub(tail.end);
+        let mut new = start_segment(&self.dir, &*self.disk, tail.next)?;
+        self.disk.set_len(&tail.file, tail.end).map_err(JournalError::io(&tail.path))?;
+        tail.reserved = tail.end;
+        if let Err(source) = self.reserve(&mut new, 0, reserve) {
+            let _ = self.disk.remove_file(&new.path);
+            let _ = self.reserve(tail, 0, set_aside);
+            return Err(JournalError::Io { path: new.path, source });
+        }
+        Ok(new)
     }
 
     /// Replaces all records up to `last` by `snapshot`: the state that they lead to.
@@ -256,7 +284,7 @@ impl Journal {
     /// Begins anew from `snapshot`, which need not be what the records lead to: the segments that it
     /// replaces are kept beside the log as `.cut`.
     pub fn restart(&self, snapshot: &[Vec<u8>]) -> Result<(), JournalError> {
-        let last = self.rotate()?;
+        let last = self.rotate(0)?;
         for older in &self.tail.lock().older {
             let kept = older.path.with_extension("cut");
             std::fs::copy(&older.path, &kept).map_err(JournalError::io(&kept))?;
@@ -297,6 +325,10 @@ impl Journal {
             None => Ok(()),
         }
     }
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
 }
 
 /// Applies the newest snapshot; returns the record that it stands for, 0 where there is none.

@@ -15,4 +15,4 @@ mod segment;
 
 pub use error::JournalError;
 pub use frame::{FRAME_MAX, decode_frame, encode_frame};
-pub use log::{Journal, Replayed};
+pub use log::{Journal, Replayed, Room};

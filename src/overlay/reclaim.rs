@@ -6,23 +6,60 @@ use super::error::OverlayError;
 use super::freeze::Dead;
 use super::node::{FileData, NodeData};
 use super::store::Overlay;
-use super::values::{SEGMENT_BYTES, Value};
+use super::values::Value;
 use crate::types::Ino;
+use std::sync::atomic::Ordering;
 
+/// A segment that still grows is left alone up to this size.
+const SPARSE_BYTES: u64 = 1 << 20;
+/// What it is worth a sync to get back.
+const WORTH_BYTES: u64 = 64 << 10;
+/// Bytes that a node takes in a journal, generously.
+const NODE_BYTES: u64 = 512;
 /// Values that move in one batch, during which nobody else changes a name.
 const BATCH: usize = 64;
 
 impl Overlay {
-    /// Empties full segments of which less than half is alive; dead bytes are never more than live
-    /// ones and a segment. Called now and then, not under a lock.
-    pub fn compact(&self) -> Result<(), OverlayError> {
-        self.compact_above(SEGMENT_BYTES)
+    /// How often dropped contents or old records were removed from the disk.
+    pub fn freed(&self) -> u64 {
+        self.freed.load(Ordering::Acquire)
     }
 
-    /// The same where a segment counts as full with more than so many bytes.
+    /// For when the disk is full: gives back what deleted files still take there, which must not go
+    /// before it is durable that they were deleted. Whether any went since it was `before`.
+    pub fn make_room(&self, before: u64) -> bool {
+        if self.freed() == before
+            && let Err(error) = self.free()
+        {
+            tracing::warn!(%error, "what was deleted makes no room");
+        }
+        self.freed() != before
+    }
+
+    fn free(&self) -> Result<(), OverlayError> {
+        // On a full disk nothing moves; a segment that is dead as a whole goes.
+        let compacted = self.compact_above(WORTH_BYTES);
+        self.bury_dead_segments();
+        if self.pins.lock().has_dead() {
+            self.sync()?;
+        }
+        self.trim_above(WORTH_BYTES.max(self.read().len() as u64 * NODE_BYTES))?;
+        compacted
+    }
+
+    /// Empties segments of which less than half is alive; the next sync deletes them. So dead bytes
+    /// are never much more than live ones. Called now and then, not under a lock.
+    pub fn compact(&self) -> Result<(), OverlayError> {
+        self.compact_above(SPARSE_BYTES)
+    }
+
+    /// The same where it is worth while for a segment of more than so many bytes.
     pub fn compact_above(&self, bytes: u64) -> Result<(), OverlayError> {
         let content = |source| OverlayError::Content { path: "values".into(), source };
-        self.values.rotate_above(bytes).map_err(content)?;
+        let (tail, size) = self.values.tail();
+        if self.read().live_value_bytes(tail) * 2 < size {
+            self.values.rotate_above(bytes).map_err(content)?;
+        }
         let full = self.values.full_segments().map_err(content)?;
         let sparse: Vec<u32> = {
             let index = self.read();

@@ -5,11 +5,11 @@ use super::content::Bodies;
 use super::error::OverlayError;
 use super::freeze::{Dead, Freeze, Pins};
 use super::index::Index;
-use super::node::{FileData, Node, NodeData};
+use super::node::{FileData, Node, NodeData, Slot};
 use super::record::{Mark, decode_record, encode_batch, encode_mark};
 use super::replay::{Outcome, Replay};
 use super::values::Values;
-use crate::journal::Journal;
+use crate::journal::{Journal, Room};
 use crate::sys::{Disk, is_out_of_files};
 use crate::types::{BodyId, BootId, Ino, Seq};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -21,6 +21,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Changes a snapshot record holds: small enough for any frame, large enough to be few.
 const SNAPSHOT_BATCH: usize = 1024;
+/// Bytes of the journal set aside for the time when the disk is full, so that everything can be
+/// removed and synced even then: some for marks, and some for each inode.
+const RESERVE: u64 = 16 << 10;
+const RESERVE_EACH: u64 = 256;
 /// The journal is trimmed when it is larger than this and than twice its last snapshot.
 const TRIM_BYTES: u64 = 4 << 20;
 
@@ -39,8 +43,8 @@ pub struct Overlay {
     marked: Mutex<Seq>,
     /// The batch up to which a durable mark vouches.
     synced: AtomicU64,
-    /// Dropped bodies that were removed from the disk.
-    removed: AtomicU64,
+    /// How often dropped contents or old records were removed from the disk.
+    pub(super) freed: AtomicU64,
     /// Bytes of the last snapshot; held by the one thread that trims.
     trim: Mutex<u64>,
 }
@@ -151,7 +155,7 @@ impl Overlay {
             boot,
             marked: Mutex::new(Seq(0)),
             synced: AtomicU64::new(0),
-            removed: AtomicU64::new(0),
+            freed: AtomicU64::new(0),
             trim: Mutex::new(0),
         }
     }
@@ -222,7 +226,7 @@ impl Overlay {
             }
             if always || upto > *marked {
                 let mark = Mark { upto, boot: self.boot, closed: false };
-                self.journal.append(&encode_mark(&mark))?;
+                self.journal.append(&encode_mark(&mark), Room::Reserve)?;
                 *marked = upto;
             }
             upto
@@ -235,25 +239,8 @@ impl Overlay {
             Dead::Body(body) => self.bodies.remove(body),
             Dead::Segment(segment) => self.values.remove(segment),
         });
-        self.removed.fetch_add(count, Ordering::AcqRel);
+        self.freed.fetch_add(count, Ordering::AcqRel);
         Ok(())
-    }
-
-    /// How many dropped bodies were removed from the disk so far.
-    pub fn removed_bodies(&self) -> u64 {
-        self.removed.load(Ordering::Acquire)
-    }
-
-    /// For when the disk is full: removes the bodies that were dropped, which must not go before it
-    /// is durable that they were. Whether any went since there were `before` of them.
-    pub fn make_room(&self, before: u64) -> bool {
-        if self.removed_bodies() == before
-            && self.pins.lock().has_dead()
-            && let Err(error) = self.sync()
-        {
-            tracing::warn!(%error, "what was deleted makes no room");
-        }
-        self.removed_bodies() != before
     }
 
     /// The newest batch.
@@ -304,12 +291,14 @@ impl Overlay {
         let (index, last) = {
             let _no_writers = self.bodies.stop_writes();
             let index = self.index.read();
-            (index.clone(), self.journal.rotate()?)
+            (index.clone(), self.journal.rotate(RESERVE)?)
         };
         self.sync()?;
         let snapshot = snapshot_records(&index, last, self.boot);
         *last_snapshot = snapshot.iter().map(|record| record.len() as u64).sum();
-        Ok(self.journal.trim(last, &snapshot)?)
+        self.journal.trim(last, &snapshot)?;
+        self.freed.fetch_add(1, Ordering::AcqRel);
+        Ok(())
     }
 }
 
@@ -323,6 +312,10 @@ fn open_content(dir: &Path, disk: &Arc<dyn Disk>) -> Result<(Bodies, Values), Ov
         Bodies::open_store(bodies.clone(), disk.clone()).map_err(at(&bodies))?,
         Values::open_log(values.clone(), disk.clone()).map_err(at(&values))?,
     ))
+}
+
+fn reserve_for(index: &Index) -> u64 {
+    RESERVE + RESERVE_EACH * index.len() as u64
 }
 
 fn boot_of(disk: &dyn Disk) -> Result<BootId, OverlayError> {
@@ -347,7 +340,7 @@ impl Drop for Overlay {
             && upto <= *self.marked.lock()
         {
             let mark = Mark { upto, boot: self.boot, closed: true };
-            if let Err(error) = self.journal.append(&encode_mark(&mark)) {
+            if let Err(error) = self.journal.append(&encode_mark(&mark), Room::Reserve) {
                 tracing::debug!(%error, "the journal was not closed");
             }
         }
@@ -380,7 +373,15 @@ impl Transaction<'_> {
             return Ok(self.overlay.seq());
         }
         let record = encode_batch(self.index.next_ino(), &self.changes);
-        let seq = self.overlay.journal.append(&record)?;
+        // What takes a name away may take the last room: it makes some.
+        let takes_name = |change: &Change| {
+            matches!(change, Change::SetSlot(_, _, None | Some(Slot::Whiteout)))
+                || matches!(change, Change::DropNode(_))
+        };
+        let makes_room = self.changes.iter().any(takes_name);
+        let room =
+            if makes_room { Room::Reserve } else { Room::Ordinary(reserve_for(&self.index)) };
+        let seq = self.overlay.journal.append(&record, room)?;
         self.overlay.last.store(seq.0, Ordering::Release);
         self.bury_dropped_bodies(seq);
         self.undo.clear();

@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// The largest value, in bytes; larger files have a body.
 pub const VALUE_MAX: u64 = 128 << 10;
 /// With so many bytes a segment is full.
-pub(super) const SEGMENT_BYTES: u64 = 16 << 20;
+const SEGMENT_BYTES: u64 = 16 << 20;
 
 /// Where the bytes of a small file lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -220,6 +220,12 @@ impl Values {
     pub(super) fn is_synced(&self) -> bool {
         let unsynced = self.unsynced.lock();
         unsynced.segments.is_empty() && !unsynced.new_name
+    }
+
+    /// The segment that is appended to, and its size.
+    pub(super) fn tail(&self) -> (u32, u64) {
+        let tail = self.tail.lock();
+        (tail.number, tail.end)
     }
 
     /// Full segments, to which nothing is appended any more, with their sizes.

@@ -149,7 +149,7 @@ impl Workspace {
         &self,
         mut operation: impl FnMut(&Self) -> Result<T, FsError>,
     ) -> Result<T, FsError> {
-        let before = self.overlay.removed_bodies();
+        let before = self.overlay.freed();
         match operation(self) {
             Err(error) if error.is_no_room() && self.overlay.make_room(before) => operation(self),
             result => result,

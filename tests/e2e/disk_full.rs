@@ -76,7 +76,7 @@ fn fill(path: &Path, limit: usize) -> usize {
 
 /// Makes small files until there is no room; how many were acked whole.
 fn crowd(dir: &Path) -> usize {
-    fs::create_dir(dir).expect("mkdir");
+    fs::create_dir_all(dir).expect("mkdir");
     for number in 0..100_000 {
         if let Err(error) = fs::write(dir.join(number.to_string()), number.to_string()) {
             assert_eq!(error.kind(), ErrorKind::StorageFull, "{error}");
@@ -222,6 +222,29 @@ fn files_are_removed_although_the_disk_is_full_to_the_last_byte() {
         umount(&small.host, &dir, "").expect_code(0);
         let names = small.host.git(&repo, &["ls-tree", "--name-only", "main"]);
         assert!(names.contains("renamed") && !names.contains("f1"), "{names}");
+        assert_sound(&repo);
+    }
+}
+
+#[test]
+fn a_disk_that_small_files_fill_is_emptied_by_removing_them() {
+    let test = "a_disk_that_small_files_fill_is_emptied_by_removing_them";
+    if !support::can_mount(test) {
+        return;
+    }
+    for kind in ["tmpfs", "ext4"] {
+        let Some(small) = Small::new(test, kind, "state") else { continue };
+        let server = Server::start(Kind::File);
+        let repo = server.seeded("r.git");
+        let dir = mount(&small.host, &server.url("r.git"), "r", "");
+        small.fill(2 << 20);
+        let made = crowd(&dir.join("crowd"));
+        assert!(made > 1000, "{kind}: {made}");
+        fs::remove_dir_all(dir.join("crowd")).expect("rm -r");
+        let again = || fs::create_dir_all(dir.join("new")).is_ok() && crowd(&dir.join("new")) > 100;
+        wait_until("there is room again", again);
+        small.free();
+        umount(&small.host, &dir, "").expect_code(0);
         assert_sound(&repo);
     }
 }

@@ -240,7 +240,8 @@ fn the_disk_is_full_or_broken_from_each_call_on_and_nothing_acked_is_lost() {
 fn what_was_deleted_makes_room_when_the_disk_is_full() {
     let place = || Place { dir: Dir::Path(Vec::new()), name: b"new".to_vec() };
     let open = Step::Open { slot: 0, place: place(), truncate: false, append: false };
-    let write = Step::Write { slot: 0, offset: 0, bytes: vec![7; 5000] };
+    // More than fits into the value log: a file of its own.
+    let write = Step::Write { slot: 0, offset: 0, bytes: vec![7; 200_000] };
     let (create, unlink) = (Step::Create(place(), 0o644), Step::Unlink(place()));
     let work = [create, open, write, Step::Close(0), unlink, Step::Forget];
     let mut run = Run::new(usize::MAX, Fault::Crowded);
@@ -257,6 +258,8 @@ fn what_was_deleted_makes_room_when_the_disk_is_full() {
     }
     run.direct.sync();
     run.disk.arm(0, Fault::Crowded);
-    run.step(50, &work[0]);
+    for (number, step) in (50..).zip(&work[..3]) {
+        run.step(number, step);
+    }
     assert_eq!(run.told, 1, "where nothing is left to remove it is full");
 }

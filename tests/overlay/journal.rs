@@ -2,7 +2,7 @@ use crate::support::{FaultyDisk, disk};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use toft::journal::{Journal, JournalError, Replayed, decode_frame, encode_frame};
+use toft::journal::{Journal, JournalError, Replayed, Room, decode_frame, encode_frame};
 use toft::sys::{Disk, Reason};
 use toft::types::Seq;
 
@@ -25,7 +25,7 @@ fn segment(dir: &Path) -> PathBuf {
 fn with_records(dir: &Path, count: usize) {
     let journal = Journal::create(dir, disk()).unwrap();
     for number in 1..=count {
-        journal.append(format!("record {number}").as_bytes()).unwrap();
+        journal.append(format!("record {number}").as_bytes(), Room::Ordinary(0)).unwrap();
     }
 }
 
@@ -36,7 +36,7 @@ fn records_come_back_in_order_and_numbering_goes_on() {
     let (journal, replayed, seen) = open(dir.path());
     assert_eq!(replayed, Replayed { records: 3, torn_bytes: 0, set_aside: 0 });
     assert_eq!(seen[2], (3, b"record 3".to_vec()));
-    assert_eq!(journal.append(b"x").unwrap(), Seq(4));
+    assert_eq!(journal.append(b"x", Room::Ordinary(0)).unwrap(), Seq(4));
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn a_tail_cut_at_any_byte_loses_only_the_last_record() {
         let (journal, replayed, seen) = open(dir.path());
         assert_eq!(seen.len(), 2, "cut at {cut}");
         assert_eq!(replayed.torn_bytes as usize, cut - (bytes.len() - last_frame));
-        journal.append(b"again").unwrap();
+        journal.append(b"again", Room::Ordinary(0)).unwrap();
         drop(journal);
         assert_eq!(open(dir.path()).2.len(), 3);
     }
@@ -90,10 +90,10 @@ fn a_snapshot_replaces_what_was_before_and_a_crash_in_the_trim_leaves_one_of_bot
     with_records(dir.path(), 3);
     let old = std::fs::read(segment(dir.path())).unwrap();
     let (journal, ..) = open(dir.path());
-    let last = journal.rotate().unwrap();
-    journal.append(b"meanwhile").unwrap();
+    let last = journal.rotate(0).unwrap();
+    journal.append(b"meanwhile", Room::Ordinary(0)).unwrap();
     journal.trim(last, &[b"state".to_vec(), b"more".to_vec()]).unwrap();
-    journal.append(b"next").unwrap();
+    journal.append(b"next", Room::Ordinary(0)).unwrap();
     drop(journal);
     let expected = vec![
         (3, b"state".to_vec()),
@@ -114,12 +114,12 @@ fn a_crash_between_rotation_and_snapshot_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     with_records(dir.path(), 3);
     let (journal, ..) = open(dir.path());
-    journal.rotate().unwrap();
-    journal.append(b"record 4").unwrap();
+    journal.rotate(0).unwrap();
+    journal.append(b"record 4", Room::Ordinary(0)).unwrap();
     drop(journal);
     let (journal, replayed, seen) = open(dir.path());
     assert_eq!((replayed.records, seen[3].1.as_slice()), (4, &b"record 4"[..]));
-    assert_eq!(journal.append(b"5").unwrap(), Seq(5));
+    assert_eq!(journal.append(b"5", Room::Ordinary(0)).unwrap(), Seq(5));
 }
 
 #[test]
@@ -128,9 +128,9 @@ fn a_segment_behind_a_gap_is_set_aside_and_the_log_goes_on() {
     with_records(dir.path(), 3);
     let (journal, ..) = open(dir.path());
     let whole = journal.bytes();
-    journal.append(b"lost").unwrap();
-    journal.rotate().unwrap();
-    journal.append(b"behind").unwrap();
+    journal.append(b"lost", Room::Ordinary(0)).unwrap();
+    journal.rotate(0).unwrap();
+    journal.append(b"behind", Room::Ordinary(0)).unwrap();
     drop(journal);
     let mut segments: Vec<_> = std::fs::read_dir(dir.path()).unwrap().flatten().collect();
     segments.sort_by_key(|entry| entry.file_name());
@@ -139,7 +139,7 @@ fn a_segment_behind_a_gap_is_set_aside_and_the_log_goes_on() {
     old.set_len(whole).unwrap();
     let (journal, replayed, seen) = open(dir.path());
     assert_eq!((replayed.records, replayed.set_aside, seen.len()), (3, 1, 3));
-    assert_eq!(journal.append(b"4").unwrap(), Seq(4));
+    assert_eq!(journal.append(b"4", Room::Ordinary(0)).unwrap(), Seq(4));
     drop(journal);
     let (_, replayed, seen) = open(dir.path());
     assert_eq!((replayed.set_aside, seen[3].1.as_slice()), (0, &b"4"[..]));
@@ -151,7 +151,7 @@ fn a_segment_behind_a_gap_is_set_aside_and_the_log_goes_on() {
 fn rotating_and_trimming_an_empty_log_keeps_it() {
     let dir = tempfile::tempdir().unwrap();
     let journal = Journal::create(dir.path(), disk()).unwrap();
-    let last = journal.rotate().unwrap();
+    let last = journal.rotate(0).unwrap();
     journal.trim(last, &[b"state".to_vec()]).unwrap();
     drop(journal);
     assert_eq!(open(dir.path()).2, vec![(0, b"state".to_vec())]);
@@ -162,9 +162,9 @@ fn a_sync_covers_records_on_both_sides_of_a_rotation_and_the_new_name() {
     let dir = tempfile::tempdir().unwrap();
     let disk = disk();
     let journal = Journal::create(dir.path(), disk.clone()).unwrap();
-    journal.append(b"one").unwrap();
-    journal.rotate().unwrap();
-    journal.append(b"two").unwrap();
+    journal.append(b"one", Room::Ordinary(0)).unwrap();
+    journal.rotate(0).unwrap();
+    journal.append(b"two", Room::Ordinary(0)).unwrap();
     let before = disk.counts();
     assert_eq!(journal.sync().unwrap(), Seq(2));
     let after = disk.counts();
@@ -178,8 +178,8 @@ fn damage_ends_the_log_and_what_stood_behind_it_is_kept_aside() {
     with_records(dir.path(), 3);
     let first = segment(dir.path());
     let (journal, ..) = open(dir.path());
-    journal.rotate().unwrap();
-    journal.append(b"record 4").unwrap();
+    journal.rotate(0).unwrap();
+    journal.append(b"record 4", Room::Ordinary(0)).unwrap();
     drop(journal);
     let mut bytes = std::fs::read(&first).unwrap();
     bytes.truncate(bytes.len() - 1);
@@ -187,7 +187,7 @@ fn damage_ends_the_log_and_what_stood_behind_it_is_kept_aside() {
     let (journal, replayed, seen) = open(dir.path());
     assert_eq!(seen.len(), 2);
     assert!(replayed.torn_bytes > 16);
-    assert_eq!(journal.append(b"again").unwrap(), Seq(3));
+    assert_eq!(journal.append(b"again", Room::Ordinary(0)).unwrap(), Seq(3));
     drop(journal);
     assert_eq!(open(dir.path()).2.len(), 3);
     let cut = std::fs::read_dir(dir.path()).unwrap().flatten();
@@ -199,7 +199,7 @@ fn a_damaged_snapshot_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     with_records(dir.path(), 3);
     let (journal, ..) = open(dir.path());
-    let last = journal.rotate().unwrap();
+    let last = journal.rotate(0).unwrap();
     journal.trim(last, &[b"state".to_vec()]).unwrap();
     drop(journal);
     let path = dir.path().join("0000000000000003.snap");
@@ -224,11 +224,11 @@ fn a_full_disk_refuses_the_record_and_the_log_goes_on_afterwards() {
     let dir = tempfile::tempdir().unwrap();
     let disk = Arc::new(FaultyDisk::default());
     let journal = Journal::create(dir.path(), disk.clone()).unwrap();
-    journal.append(b"one").unwrap();
+    journal.append(b"one", Room::Ordinary(0)).unwrap();
     disk.full.store(true, Ordering::Relaxed);
-    assert!(matches!(journal.append(b"two"), Err(JournalError::Io { .. })));
+    assert!(matches!(journal.append(b"two", Room::Ordinary(0)), Err(JournalError::Io { .. })));
     disk.full.store(false, Ordering::Relaxed);
-    assert_eq!(journal.append(b"three").unwrap(), Seq(2));
+    assert_eq!(journal.append(b"three", Room::Ordinary(0)).unwrap(), Seq(2));
     drop(journal);
     let (_, replayed, seen) = open(dir.path());
     assert_eq!(replayed.torn_bytes, 0);
@@ -240,12 +240,12 @@ fn after_a_failed_fsync_nothing_is_appended_and_no_fsync_is_tried_again() {
     let dir = tempfile::tempdir().unwrap();
     let disk = Arc::new(FaultyDisk::default());
     let journal = Journal::create(dir.path(), disk.clone()).unwrap();
-    journal.append(b"one").unwrap();
+    journal.append(b"one", Room::Ordinary(0)).unwrap();
     disk.fail_fsync.store(true, Ordering::Relaxed);
     assert!(journal.sync().is_err());
     disk.fail_fsync.store(false, Ordering::Relaxed);
     assert!(matches!(journal.sync(), Err(JournalError::Latched(_))));
-    assert!(matches!(journal.append(b"two"), Err(JournalError::Latched(_))));
+    assert!(matches!(journal.append(b"two", Room::Ordinary(0)), Err(JournalError::Latched(_))));
     assert_eq!(journal.synced(), Seq(0));
 }
 
@@ -254,7 +254,7 @@ fn a_sync_with_nothing_new_costs_no_fsync() {
     let dir = tempfile::tempdir().unwrap();
     let disk = disk();
     let journal = Journal::create(dir.path(), disk.clone()).unwrap();
-    journal.append(b"one").unwrap();
+    journal.append(b"one", Room::Ordinary(0)).unwrap();
     let before = disk.counts().files(Reason::Journal);
     journal.sync().unwrap();
     journal.sync().unwrap();
@@ -270,7 +270,7 @@ fn threads_append_without_gaps_and_share_syncs() {
             let journal = &journal;
             scope.spawn(move || {
                 for _ in 0..100 {
-                    let seq = journal.append(&[thread; 10]).unwrap();
+                    let seq = journal.append(&[thread; 10], Room::Ordinary(0)).unwrap();
                     if seq.0.is_multiple_of(16) {
                         assert!(journal.sync().unwrap() >= seq);
                     }

@@ -100,6 +100,30 @@ fn a_batch_that_the_disk_refuses_is_taken_back() {
 }
 
 #[test]
+fn on_a_full_disk_only_what_makes_room_takes_what_was_set_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(FaultyDisk::default());
+    let overlay = Overlay::create(dir.path(), directory(Ino::ROOT), disk.clone()).unwrap();
+    let files: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+    let inos: Vec<Ino> = files.iter().map(|name| add_file(&overlay, name, b"1").0).collect();
+    disk.crowded.store(true, Ordering::Relaxed);
+    let put = |text: &str| {
+        let mut transaction = overlay.begin();
+        transaction.push(Change::SetSlot(Ino::ROOT, name(text), Some(Slot::Entry(inos[0]))));
+        transaction.commit()
+    };
+    let refused = (0..1000).find_map(|number| put(&format!("more{number}")).err()).unwrap();
+    assert_eq!(refused.io().unwrap().raw_os_error(), Some(libc::ENOSPC));
+    // As if not even a block were left: what was set aside is there all the same.
+    for (name, ino) in files.iter().zip(&inos) {
+        remove_file(&overlay, name, *ino);
+    }
+    overlay.sync().unwrap();
+    disk.crowded.store(false, Ordering::Relaxed);
+    put("again").unwrap();
+}
+
+#[test]
 fn orphans_and_bodies_that_nothing_names_go_at_the_next_open() {
     let dir = tempfile::tempdir().unwrap();
     let first = overlay(dir.path());

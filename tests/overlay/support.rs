@@ -15,6 +15,8 @@ pub struct FaultyDisk {
     pub fail_fsync: AtomicBool,
     /// Writes half of the bytes, then says "disk full".
     pub full: AtomicBool,
+    /// Sets no more room aside: what is set aside is all there is.
+    pub crowded: AtomicBool,
     /// The run of the host, where a test goes through several.
     pub boot: Option<u8>,
 }
@@ -26,6 +28,12 @@ impl Disk for FaultyDisk {
             return Err(io::Error::from_raw_os_error(libc::ENOSPC));
         }
         self.real.write_all_at(file, bytes, offset)
+    }
+    fn fallocate(&self, file: &File, mode: i32, offset: u64, len: u64) -> io::Result<()> {
+        if self.crowded.load(Ordering::Relaxed) {
+            return Err(io::Error::from_raw_os_error(libc::ENOSPC));
+        }
+        self.real.fallocate(file, mode, offset, len)
     }
     fn fsync_file(&self, file: &File, reason: Reason) -> io::Result<()> {
         if self.fail_fsync.load(Ordering::Relaxed) {
