@@ -1,7 +1,8 @@
 //! Handles to the object database, pooled, and given up when their mappings have grown.
 
 use parking_lot::{Mutex, RwLock};
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -31,6 +32,9 @@ const SLOTS: u16 = 1024;
 /// The largest object that is decoded in memory: git makes no deltas beyond (core.bigFileThreshold).
 const ALLOCATION_LIMIT: usize = 512 << 20;
 
+/// Packs, by path and length.
+type PackList = BTreeSet<(PathBuf, u64)>;
+
 /// Thread-safe access to the objects of one repository and its alternates.
 pub(super) struct Odb {
     template: gix::ThreadSafeRepository,
@@ -42,6 +46,8 @@ pub(super) struct Odb {
 
 /// One opening of the store. Its mappings go when the last handle is dropped.
 struct Generation {
+    /// The packs that were there just before.
+    packs: PackList,
     shared: gix::ThreadSafeRepository,
     idle: Mutex<Vec<gix::Repository>>,
 }
@@ -97,6 +103,16 @@ impl Odb {
         }
     }
 
+    /// The same, if packs came or went since it was opened. Whether it was opened.
+    pub(super) fn refresh_if_stale(&self) -> bool {
+        let current = Arc::clone(&self.current.read());
+        let stale = pack_list(&objects_dir(&self.template)) != current.packs;
+        if stale {
+            self.refresh();
+        }
+        stale
+    }
+
     fn trim(&self) {
         let resident = resident_file_bytes();
         let floor = self.floor.load(Ordering::Relaxed);
@@ -109,7 +125,8 @@ impl Odb {
 
 impl Generation {
     fn open(template: &gix::ThreadSafeRepository, hash: HashKind) -> Result<Self> {
-        let dir = template.objects.path().to_owned();
+        let dir = objects_dir(template);
+        let packs = pack_list(&dir);
         let options = gix::odb::store::init::Options {
             slots: gix::odb::store::init::Slots::Given(SLOTS),
             alloc_limit_bytes: Some(ALLOCATION_LIMIT),
@@ -121,7 +138,7 @@ impl Generation {
             .map_err(GitError::io("open the object store"))?;
         let mut shared = template.clone();
         shared.objects = Arc::new(store);
-        Ok(Self { shared, idle: Mutex::new(Vec::new()) })
+        Ok(Self { packs, shared, idle: Mutex::new(Vec::new()) })
     }
 
     fn take(&self) -> gix::Repository {
@@ -139,6 +156,18 @@ impl Generation {
             idle.push(handle);
         }
     }
+}
+
+fn objects_dir(repository: &gix::ThreadSafeRepository) -> PathBuf {
+    repository.objects.path().to_owned()
+}
+
+/// Names and lengths of all packs of the store and its alternates. A pack's name tells its objects.
+fn pack_list(objects: &Path) -> PackList {
+    let alternates = gix::odb::alternate::resolve(objects.to_owned(), Path::new("/"));
+    let dirs = alternates.unwrap_or_default().into_iter().chain([objects.to_owned()]);
+    let packs = dirs.filter_map(|dir| std::fs::read_dir(dir.join("pack")).ok()).flatten().flatten();
+    packs.map(|pack| (pack.path(), pack.metadata().map_or(0, |metadata| metadata.len()))).collect()
 }
 
 /// gix would keep up to 96 MiB, for each handle.

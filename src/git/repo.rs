@@ -143,13 +143,14 @@ impl Repo {
     /// What cannot be read is looked for again in the store as it is then: git may just have put it
     /// into another pack and taken the old one away.
     fn object(&self, oid: Oid, kind: Kind) -> Result<Vec<u8>> {
+        let mut found = self.try_object(oid, kind);
         for _ in 0..LOOKS_AGAIN {
-            match self.try_object(oid, kind) {
-                Err(_) => self.inner.odb.refresh(),
-                found => return found,
+            if found.is_ok() || !self.inner.odb.refresh_if_stale() {
+                break;
             }
+            found = self.try_object(oid, kind);
         }
-        self.try_object(oid, kind)
+        found
     }
 
     fn try_object(&self, oid: Oid, kind: Kind) -> Result<Vec<u8>> {
