@@ -10,14 +10,14 @@ fn kills() -> u64 {
     std::env::var("TOFT_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(200)
 }
 
-fn seed() -> u64 {
+pub fn seed() -> u64 {
     std::env::var("TOFT_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_261_121)
 }
 
 /// Writes until the daemon dies; returns the states that the call in flight may leave.
 ///
 /// A `toft flush` that finds the daemon dead leaves the mount: nothing goes into the folder below.
-fn write_until_killed(world: &World, random: &mut Random, oracle: &mut Oracle) -> Vec<Oracle> {
+pub fn write_until_killed(world: &World, random: &mut Random, oracle: &mut Oracle) -> Vec<Oracle> {
     loop {
         let op = next(random, oracle);
         let mut after = oracle.clone();
@@ -64,7 +64,7 @@ fn states_after(oracle: &Oracle, op: &Op) -> Vec<Oracle> {
     cuts.map(state).collect()
 }
 
-fn mode_as_git(tree: &Tree) -> Vec<(PathBuf, Vec<u8>, bool)> {
+pub fn mode_as_git(tree: &Tree) -> Vec<(PathBuf, Vec<u8>, bool)> {
     use crate::oracle::Shown;
     tree.iter()
         .filter_map(|(path, shown)| match shown {

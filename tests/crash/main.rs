@@ -1,4 +1,4 @@
-//! kill -9 of the daemon at random points: nothing that was acknowledged may be
+//! kill -9 of the daemon and of every command at random points: nothing that was acknowledged may be
 //! missing.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic")]
@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod commands;
 mod foreign;
 mod kill;
 mod older;
