@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
+/// So many files are made ahead, so that a new body does not cost a sync of its folder.
+const AHEAD: u64 = 4;
 /// Above so many bodies to sync, one syncfs(2) is cheaper than an fsync each.
 const SYNC_ONE_BY_ONE: usize = 64;
 
@@ -24,6 +26,8 @@ pub struct Bodies {
     disk: Arc<dyn Disk>,
     open: Mutex<HashMap<BodyId, Weak<Body>>>,
     next: AtomicU64,
+    /// The files of bodies below this id are there already, empty.
+    made: Mutex<u64>,
     /// Held shared by whoever alters a body, exclusively by a freeze.
     gate: RwLock<()>,
     /// Bodies whose id is below belong to a live freeze and are not written any more.
@@ -77,6 +81,7 @@ impl Bodies {
             disk,
             open: Mutex::default(),
             next: AtomicU64::new(1),
+            made: Mutex::new(0),
             gate: RwLock::new(()),
             frozen_below: AtomicU64::new(0),
             unsynced: Arc::default(),
@@ -89,7 +94,19 @@ impl Bodies {
 
     /// Makes a new, empty body.
     pub fn create(&self) -> io::Result<Arc<Body>> {
-        let id = BodyId(self.next.fetch_add(1, Ordering::Relaxed));
+        let (id, made) = {
+            let made = self.made.lock();
+            let id = BodyId(self.next.fetch_add(1, Ordering::Relaxed));
+            (id, id.0 < *made)
+        };
+        let file = if made { self.open_file(id)? } else { self.create_file(id)? };
+        let body = self.body(id, file);
+        body.mark_altered();
+        self.open.lock().insert(id, Arc::downgrade(&body));
+        Ok(body)
+    }
+
+    fn create_file(&self, id: BodyId) -> io::Result<File> {
         let path = self.path(id);
         let file = match self.disk.create_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -100,10 +117,27 @@ impl Bodies {
             other => other?,
         };
         self.unsynced.lock().dirs.insert(shard_of(&path).to_owned());
-        let body = self.body(id, file);
-        body.mark_altered();
-        self.open.lock().insert(id, Arc::downgrade(&body));
-        Ok(body)
+        Ok(file)
+    }
+
+    fn open_file(&self, id: BodyId) -> io::Result<File> {
+        OpenOptions::new().read(true).write(true).open(self.path(id))
+    }
+
+    /// Makes the files of the next bodies when few are left; the next sync makes their names durable.
+    /// Where that fails, whoever needs a body will be told.
+    pub(super) fn make_ahead(&self) {
+        let mut made = self.made.lock();
+        let next = self.next.load(Ordering::Relaxed);
+        if *made > next + AHEAD / 2 {
+            return;
+        }
+        for id in next.max(*made)..next + AHEAD {
+            if self.create_file(BodyId(id)).is_err() {
+                return;
+            }
+            *made = id + 1;
+        }
     }
 
     /// Opens a body; every caller gets the same one.
@@ -112,8 +146,7 @@ impl Bodies {
         if let Some(body) = open.get(&id).and_then(Weak::upgrade) {
             return Ok(body);
         }
-        let file = OpenOptions::new().read(true).write(true).open(self.path(id))?;
-        let body = self.body(id, file);
+        let body = self.body(id, self.open_file(id)?);
         open.insert(id, Arc::downgrade(&body));
         if open.len() > 4096 && open.len().is_power_of_two() {
             open.retain(|_, body| body.strong_count() > 0);
@@ -182,13 +215,17 @@ impl Bodies {
     /// For start-up: removes all bodies that `live` does not hold. Returns how many that were, and
     /// how many of `live` are not there: reading these fails, and nobody takes them for empty.
     pub(super) fn reconcile(&self, live: &HashSet<BodyId>) -> io::Result<(usize, usize)> {
-        let present: HashSet<_> = self.ids()?.into_iter().collect();
-        present.difference(live).for_each(|id| self.remove(*id));
+        // What is made ahead is not dead.
+        let next = self.next.load(Ordering::Relaxed);
+        let present: HashSet<_> = self.ids()?.into_iter().filter(|id| id.0 < next).collect();
+        let dead: Vec<BodyId> = present.difference(live).copied().collect();
+        let used = dead.iter().filter(|id| self.stat(**id).is_ok_and(|stat| stat.len > 0)).count();
+        dead.into_iter().for_each(|id| self.remove(id));
         for id in live.difference(&present) {
             tracing::error!(body = id.0, "a file body is missing");
             self.next.fetch_max(id.0 + 1, Ordering::Relaxed);
         }
-        Ok((present.difference(live).count(), live.difference(&present).count()))
+        Ok((used, live.difference(&present).count()))
     }
 
     /// Makes durable what was written to bodies so far. A failure is final for the caller, but where

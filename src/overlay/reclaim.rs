@@ -20,6 +20,16 @@ const NODE_BYTES: u64 = 512;
 const BATCH: usize = 64;
 
 impl Overlay {
+    /// Makes everything durable, gives back room, and prepares for what comes. Called now and then,
+    /// not under a lock.
+    pub fn keep_house(&self) -> Result<(), OverlayError> {
+        let compacted = self.compact();
+        self.bodies.make_ahead();
+        self.sync()?;
+        self.trim()?;
+        compacted
+    }
+
     /// How often dropped contents or old records were removed from the disk.
     pub fn freed(&self) -> u64 {
         self.freed.load(Ordering::Acquire)

@@ -97,6 +97,7 @@ impl Overlay {
         let mut transaction = overlay.begin();
         transaction.push(Change::PutNode(Ino::ROOT, root));
         transaction.commit()?;
+        overlay.bodies.make_ahead();
         overlay.sync()?;
         Ok(overlay)
     }
@@ -133,6 +134,7 @@ impl Overlay {
         };
         let live: HashSet<BodyId> = index.bodies().collect();
         let overlay = Self::with(index, journal, (bodies, values), boot);
+        overlay.bodies.make_ahead();
         overlay.sync_and_mark(true)?;
         // Not before: until then power loss could bring back who named them.
         (recovered.dead_bodies, recovered.lost_bodies) =

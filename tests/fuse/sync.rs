@@ -1,9 +1,11 @@
 //! fsync and what it makes durable.
 
-use crate::world::World;
+use crate::view::State;
+use crate::world::{World, lower};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
+use toft::sys::{Disk, Reason};
 
 #[test]
 fn fsync_of_a_file_or_a_directory_syncs_everything_acknowledged() {
@@ -21,6 +23,46 @@ fn fsync_of_a_file_or_a_directory_syncs_everything_acknowledged() {
     fs::rename(world.path("two"), world.path("three")).unwrap();
     file.sync_data().unwrap();
     assert_eq!(overlay.synced_seq(), overlay.seq());
+}
+
+/// Fsyncs so far, of files and of folders.
+fn fsyncs(disk: &dyn Disk) -> (u64, u64) {
+    let counts = disk.counts();
+    let all = [Reason::Content, Reason::Journal];
+    (
+        all.map(|reason| counts.files(reason)).iter().sum(),
+        all.map(|reason| counts.dirs(reason)).iter().sum(),
+    )
+}
+
+#[test]
+fn a_write_costs_no_fsync_and_the_fsync_of_a_file_two_at_most() {
+    let (state, disk) = State::with_faulty_disk(lower());
+    let world = World::with(state);
+    File::open(world.root()).unwrap().sync_all().unwrap();
+    let large = vec![7; 1 << 20];
+    let cases: [(&str, &[u8], u64); 5] = [
+        ("new", b"small", 2),
+        ("new large", &large, 2),
+        ("new", b"again", 2),
+        ("new large", b"in place", 1),
+        ("README", b"base", 2),
+    ];
+    for (name, bytes, budget) in cases {
+        let before = fsyncs(&*disk);
+        let path = world.path(name);
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).unwrap();
+        (&file).write_all(bytes).unwrap();
+        assert_eq!(fsyncs(&*disk), before, "{name}: write(2)");
+        file.sync_all().unwrap();
+        assert_eq!(fsyncs(&*disk), (before.0 + budget, before.1), "{name}: fsync(2)");
+        file.sync_all().unwrap();
+        assert_eq!(fsyncs(&*disk), (before.0 + budget, before.1), "{name}: nothing new");
+    }
+    let before = fsyncs(&*disk);
+    fs::rename(world.path("new"), world.path("renamed")).unwrap();
+    File::open(world.root()).unwrap().sync_all().unwrap();
+    assert_eq!(fsyncs(&*disk), (before.0 + 1, before.1), "names are in the journal");
 }
 
 #[test]

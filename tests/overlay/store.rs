@@ -128,7 +128,9 @@ fn orphans_and_bodies_that_nothing_names_go_at_the_next_open() {
     let dir = tempfile::tempdir().unwrap();
     let first = overlay(dir.path());
     let (ino, body) = add_file(&first, "one", b"1");
-    let unnamed = first.bodies().create().unwrap().id;
+    let unnamed = first.bodies().create().unwrap();
+    unnamed.write_all_at(b"2", 0).unwrap();
+    let unnamed = unnamed.id;
     let mut transaction = first.begin();
     transaction.push(Change::SetSlot(Ino::ROOT, name("one"), None));
     transaction.push(Change::SetMeta(ino, Meta { nlink: 0, ..meta() }));

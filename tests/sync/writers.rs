@@ -11,7 +11,10 @@ use toft::sync::{PushIntent, PushOutcome};
 use toft::sys::{Clock, OsClock, OsDisk};
 use toft::types::{Name, Oid, Seq, TreeMode};
 
-const ROUNDS: usize = 200;
+/// Pushes of each writer; fewer where the suite runs a second time, with the other git.
+fn rounds() -> usize {
+    if std::env::var_os("TOFT_GIT").is_some() { 20 } else { 100 }
+}
 
 /// Commits a new file `name` on top of `parent`, in process.
 fn commit(repo: &Repo, parent: Oid, name: &str) -> Oid {
@@ -69,7 +72,7 @@ fn two_writers_in_a_tight_loop_both_get_through_and_no_commit_is_lost_or_doubled
             scope.spawn(move || {
                 let repo = Repo::open(&site.gitdir).unwrap();
                 let mut tip = base;
-                for round in 0..ROUNDS {
+                for round in 0..rounds() {
                     let ours = commit(&repo, tip, &format!("{}-{round}", site.workspace));
                     enqueue(site, ours);
                     tip = site.pushed();
@@ -81,7 +84,7 @@ fn two_writers_in_a_tight_loop_both_get_through_and_no_commit_is_lost_or_doubled
     });
     let names = sites
         .iter()
-        .flat_map(|site| (0..ROUNDS).map(|round| format!("{}-{round}", site.workspace)));
+        .flat_map(|site| (0..rounds()).map(|round| format!("{}-{round}", site.workspace)));
     assert_all_arrived_once(&path_of(&url), &names.collect());
 }
 

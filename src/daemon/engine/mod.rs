@@ -165,9 +165,7 @@ impl Engine {
             return;
         }
         // After a failure the overlay is read-only and says so in every status.
-        let compacted = self.overlay.compact();
-        let kept = self.overlay.sync().and_then(|()| self.overlay.trim());
-        if let Err(error) = compacted.and(kept) {
+        if let Err(error) = self.overlay.keep_house() {
             tracing::error!(%error, "the workspace could not be synced");
         }
     }
