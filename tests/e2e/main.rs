@@ -19,6 +19,7 @@ mod mount_options;
 mod odd_folders;
 mod policies;
 mod power;
+mod power_device;
 mod race;
 mod refusals;
 mod resume;
