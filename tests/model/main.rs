@@ -17,6 +17,7 @@ mod gitrepo;
 mod harness;
 mod mounted;
 mod ops;
+mod pairs;
 mod power;
 mod powerdisk;
 mod race;

@@ -9,15 +9,15 @@ use toft::overlay::{FileData, NodeData};
 use toft::types::{FileKind, Ino};
 use toft::workspace::{Caller, FsError, OpenMode, RenameMode, SetAttr, Workspace, WriteMode};
 
-const CALLER: Caller = Caller { uid: 0, gid: 0, pid: 0 };
+pub const CALLER: Caller = Caller { uid: 0, gid: 0, pid: 0 };
 const DIRS: [&[u8]; 5] = [b"", b"dir", b"dir/dir", b"many", b"shared"];
 const NAMES: [&[u8]; 8] = [b"a", b"b", b"c", b"0", b"1", b"README", b"x", b"dir"];
 
 /// A small generator of numbers; each thread has its own.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub fn roll(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -107,7 +107,7 @@ fn one_step(workspace: &Workspace, dice: &mut Dice, held: &mut Vec<Ino>) -> Resu
 }
 
 /// Everything that can be reached, by path.
-fn picture(workspace: &Workspace) -> BTreeMap<String, (Ino, FileKind, u32, u32, u64)> {
+pub fn picture(workspace: &Workspace) -> BTreeMap<String, (Ino, FileKind, u32, u32, u64)> {
     let mut all = BTreeMap::new();
     let mut todo = vec![(String::new(), Ino::ROOT)];
     while let Some((path, ino)) = todo.pop() {
@@ -125,7 +125,7 @@ fn picture(workspace: &Workspace) -> BTreeMap<String, (Ino, FileKind, u32, u32, 
     all
 }
 
-fn no_node_is_lost(workspace: &Workspace) {
+pub fn no_node_is_lost(workspace: &Workspace) {
     let index = workspace.overlay().read();
     assert_eq!(toft::overlay::check(&index), []);
     for (ino, node) in index.iter() {
