@@ -11,6 +11,10 @@ use gix::objs::{Kind, Write, WriteTo};
 use gix::worktree::{Stack, stack::state::attributes::Source};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+/// Of more files that went and more that came, none is compared with each of the others to find out
+/// which was moved and altered: that takes minutes, while a flush waits. The user's renameLimit wins.
+const RENAME_LIMIT: usize = 250;
+
 /// What came of a merge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MergeOutcome {
@@ -84,6 +88,11 @@ fn merge(repository: &gix::Repository, base: Oid, ours: Oid, theirs: Oid) -> Res
     let mut options: gix_merge::tree::Options =
         repository.tree_merge_options().map_err(failed)?.into();
     options.blob_merge_command_ctx = context;
+    let config = repository.config_snapshot();
+    let chosen = ["merge.renameLimit", "diff.renameLimit"].map(|key| config.integer(key));
+    if let (Some(rewrites), [None, None]) = (&mut options.rewrites, chosen) {
+        rewrites.limit = RENAME_LIMIT;
+    }
     // As git's own strategy, whatever diff.algorithm says.
     options.blob_merge.text.diff_algorithm = Algorithm::Histogram;
     let labels = gix_merge::blob::builtin_driver::text::Labels {

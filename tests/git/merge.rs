@@ -235,6 +235,32 @@ fn a_conflict_tells_both_sides_of_each_path() {
 }
 
 #[test]
+fn of_hundreds_of_files_that_moved_and_changed_none_is_looked_for_at_length() {
+    let at = |dir: &str, number: usize, end: &str| {
+        (
+            format!("{dir}/{number}"),
+            file(format!("one {number}\ntwo {number}\nthree {number}\n{end}")),
+        )
+    };
+    let base: Files = (0..300).map(|number| at("old", number, "")).collect();
+    let ours: Files = (0..300).map(|number| at("new", number, "ours\n")).collect();
+    let with = |files: &Files, more: (String, Node)| -> Files {
+        files.iter().map(|(path, node)| (path.clone(), node.clone())).chain([more]).collect()
+    };
+    // What the other side did elsewhere goes together with it.
+    let other = ("other".to_owned(), file("theirs\n"));
+    let sandbox = Sandbox::new(HashKind::Sha1);
+    let sides = store(&sandbox, [&base, &ours, &with(&base, other.clone())]);
+    let mut writer = sides.repo.writer();
+    let tree = store_tree(&mut writer, &with(&ours, other), "");
+    assert_eq!(by_us(&sides), Ok(tree));
+    // What it did to one of them is a conflict, and kept, however alike the new file is.
+    let sides = store(&sandbox, [&base, &ours, &with(&base, at("old", 7, "theirs\n"))]);
+    let conflict = by_us(&sides).expect_err("nobody looked which file it became");
+    assert!(conflict.contains("old/7"), "{conflict:?}");
+}
+
+#[test]
 fn without_a_common_ancestor_only_what_is_the_same_goes_together() {
     let sandbox = Sandbox::new(HashKind::Sha1);
     let none = Files::new();
