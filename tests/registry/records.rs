@@ -157,3 +157,36 @@ fn flush_policies_are_read_as_they_are_shown() {
         assert!(text.parse::<FlushPolicy>().is_err(), "{text}");
     }
 }
+
+#[test]
+fn a_workspace_whose_record_is_missing_is_told() {
+    let (_dir, registry) = registry();
+    let good = registry.create(record).unwrap();
+    let bad = registry.create(record).unwrap().id;
+    std::fs::remove_file(registry.paths(&bad).record()).unwrap();
+    let listing = registry.list().unwrap();
+    assert_eq!(listing.workspaces, [good]);
+    let told: Vec<_> = listing.problems.iter().map(|problem| &problem.id).collect();
+    assert_eq!(told, [&bad]);
+}
+
+#[test]
+fn a_state_directory_that_is_not_there_is_made_and_holds_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("not/there/yet");
+    let listing = open(&state).list().unwrap();
+    assert!(listing.workspaces.is_empty() && listing.problems.is_empty());
+    let made = open(&state).create(record).unwrap();
+    assert_eq!(open(&state).list().unwrap().workspaces, [made]);
+}
+
+#[test]
+fn a_state_directory_that_is_a_file_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("file");
+    std::fs::write(&state, "").unwrap();
+    let disk = std::sync::Arc::new(toft::sys::OsDisk::default());
+    let told = toft::registry::Registry::open(&state, disk).err().unwrap().to_string();
+    assert!(told.contains(state.to_str().unwrap()), "{told}");
+    assert_eq!(std::fs::read(&state).unwrap(), b"");
+}
