@@ -236,14 +236,12 @@ fn a_conflict_tells_both_sides_of_each_path() {
 
 #[test]
 fn of_hundreds_of_files_that_moved_and_changed_none_is_looked_for_at_length() {
-    let at = |dir: &str, number: usize, end: &str| {
-        (
-            format!("{dir}/{number}"),
-            file(format!("one {number}\ntwo {number}\nthree {number}\n{end}")),
-        )
+    let at = |dir: &str, number: usize, first: &str, last: &str| {
+        let text = format!("{first}\n1 {number}\n2 {number}\n3 {number}\n4 {number}\n{last}\n");
+        (format!("{dir}/{number}"), file(text))
     };
-    let base: Files = (0..300).map(|number| at("old", number, "")).collect();
-    let ours: Files = (0..300).map(|number| at("new", number, "ours\n")).collect();
+    let base: Files = (0..300).map(|number| at("old", number, "first", "last")).collect();
+    let ours: Files = (0..300).map(|number| at("new", number, "first", "ours")).collect();
     let with = |files: &Files, more: (String, Node)| -> Files {
         files.iter().map(|(path, node)| (path.clone(), node.clone())).chain([more]).collect()
     };
@@ -255,7 +253,7 @@ fn of_hundreds_of_files_that_moved_and_changed_none_is_looked_for_at_length() {
     let tree = store_tree(&mut writer, &with(&ours, other), "");
     assert_eq!(by_us(&sides), Ok(tree));
     // What it did to one of them is a conflict, and kept, however alike the new file is.
-    let sides = store(&sandbox, [&base, &ours, &with(&base, at("old", 7, "theirs\n"))]);
+    let sides = store(&sandbox, [&base, &ours, &with(&base, at("old", 7, "theirs", "last"))]);
     let conflict = by_us(&sides).expect_err("nobody looked which file it became");
     assert!(conflict.contains("old/7"), "{conflict:?}");
 }
