@@ -238,7 +238,10 @@ impl Values {
 
     /// Deletes a segment; who has a value of it open keeps it.
     pub(super) fn remove(&self, segment: u32) {
-        self.segments.write().remove(&segment);
+        // Two syncs may both have found it dead.
+        if self.segments.write().remove(&segment).is_none() {
+            return;
+        }
         if let Err(error) = self.disk.remove_file(&self.path(segment)) {
             // The next open collects what no node names.
             tracing::warn!(segment, %error, "a dead segment of values could not be removed");
