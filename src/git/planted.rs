@@ -42,7 +42,10 @@ pub(super) fn refuse(gitdir: &Path) -> Result<()> {
             {
                 continue;
             }
-            _ => {}
+            Err(error) => {
+                return Err(GitError::io(format!("look at {}", path.display()))(error));
+            }
+            Ok(_) => {}
         }
         let unreadable = |error: gix::Error| {
             GitError::Refused(format!("{} cannot be read: {error}", path.display()))

@@ -46,9 +46,13 @@ impl Pins {
         self.dead.push((seq, dead));
     }
 
+    pub fn is_frozen(&self) -> bool {
+        !self.live.is_empty()
+    }
+
     /// Whether something waits, and no freeze holds it.
     pub fn has_dead(&self) -> bool {
-        self.live.is_empty() && !self.dead.is_empty()
+        !self.is_frozen() && !self.dead.is_empty()
     }
 
     pub fn is_buried(&self, dead: Dead) -> bool {

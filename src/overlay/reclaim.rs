@@ -88,6 +88,10 @@ impl Overlay {
     fn move_values(&self, batch: &[(Ino, Value)]) -> Result<(), OverlayError> {
         let content = |source| OverlayError::Content { path: "values".into(), source };
         let _writing = self.bodies.writing();
+        // A freeze keeps the old segment anyway, and would take what moved for altered.
+        if self.pins.lock().is_frozen() {
+            return Ok(());
+        }
         let mut moved = Vec::with_capacity(batch.len());
         for (ino, old) in batch {
             // A value that cannot be read stays where it is: reading it fails, as before.

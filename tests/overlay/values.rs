@@ -158,6 +158,21 @@ fn dead_segments_go_with_the_next_sync_and_sparse_ones_are_emptied() {
 }
 
 #[test]
+fn what_a_freeze_holds_does_not_move() {
+    let dir = tempfile::tempdir().unwrap();
+    let overlay = overlay(dir.path());
+    let (kept, gone) = (put(&overlay, "kept", b"kept"), put(&overlay, "gone", &[7; 1000]));
+    remove(&overlay, "gone", gone);
+    let (freeze, before) = (overlay.freeze(), value(&overlay, kept));
+    overlay.compact_above(0).unwrap();
+    assert_eq!(value(&overlay, kept), before, "it would look altered since the freeze");
+    drop(freeze);
+    overlay.compact_above(0).unwrap();
+    assert_ne!(value(&overlay, kept), before);
+    assert_eq!(read(&overlay, kept), b"kept");
+}
+
+#[test]
 fn a_lost_segment_is_told_and_its_place_is_never_written_over() {
     let dir = tempfile::tempdir().unwrap();
     let first = overlay(dir.path());
