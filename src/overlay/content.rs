@@ -124,6 +124,12 @@ impl Bodies {
         OpenOptions::new().read(true).write(true).open(self.path(id))
     }
 
+    /// Gives no number of `live` away again, not even one whose file is lost.
+    pub(super) fn keep_numbers(&self, live: &HashSet<BodyId>) {
+        let newest = live.iter().map(|id| id.0).max().unwrap_or(0);
+        self.next.fetch_max(newest + 1, Ordering::Relaxed);
+    }
+
     /// Makes the files of the next bodies when few are left; the next sync makes their names durable.
     /// Where that fails, whoever needs a body will be told.
     pub(super) fn make_ahead(&self) {
@@ -223,7 +229,6 @@ impl Bodies {
         dead.into_iter().for_each(|id| self.remove(id));
         for id in live.difference(&present) {
             tracing::error!(body = id.0, "a file body is missing");
-            self.next.fetch_max(id.0 + 1, Ordering::Relaxed);
         }
         Ok((used, live.difference(&present).count()))
     }

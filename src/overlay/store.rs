@@ -134,6 +134,7 @@ impl Overlay {
         };
         let live: HashSet<BodyId> = index.bodies().collect();
         let overlay = Self::with(index, journal, (bodies, values), boot);
+        overlay.bodies.keep_numbers(&live);
         overlay.bodies.make_ahead();
         overlay.sync_and_mark(true)?;
         // Not before: until then power loss could bring back who named them.

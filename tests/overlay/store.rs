@@ -143,6 +143,21 @@ fn orphans_and_bodies_that_nothing_names_go_at_the_next_open() {
 }
 
 #[test]
+fn the_number_of_a_lost_body_is_not_given_to_a_file_that_is_made_ahead() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = overlay(dir.path());
+    let (_, body) = add_file(&first, "one", b"1");
+    drop(first);
+    std::fs::remove_dir_all(dir.path().join("bodies")).unwrap();
+    for _ in 0..2 {
+        let (again, recovered) = Overlay::open(dir.path(), disk()).unwrap();
+        assert_eq!(recovered.lost_bodies, 1);
+        assert!(again.bodies().open(body).is_err(), "an empty file is not what it was");
+        assert!(again.bodies().create().unwrap().id > body);
+    }
+}
+
+#[test]
 fn a_dropped_body_stays_until_its_removal_is_durable() {
     let dir = tempfile::tempdir().unwrap();
     let overlay = overlay(dir.path());
