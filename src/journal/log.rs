@@ -1,7 +1,7 @@
 use super::error::JournalError;
 use super::frame::{FRAME_MAX, encode_frame};
 use super::segment;
-use crate::sys::{Disk, Reason, create_anew, is_out_of_files};
+use crate::sys::{Disk, Reason, create_anew, is_disk_full, is_out_of_files};
 use crate::types::Seq;
 use parking_lot::Mutex;
 use rustix::fs::FallocateFlags;
@@ -177,7 +177,7 @@ impl Journal {
         let (wanted, keep_size) = (len + behind, FallocateFlags::KEEP_SIZE.bits().cast_signed());
         match self.disk.fallocate(&tail.file, keep_size, tail.end, wanted) {
             Ok(()) => tail.reserved = tail.end + wanted,
-            Err(error) if is_full(&error) => return Err(error),
+            Err(error) if is_disk_full(&error) => return Err(error),
             Err(_) => {}
         }
         Ok(())
@@ -248,18 +248,26 @@ impl Journal {
         Ok(last)
     }
 
-    /// On a full disk the room set aside behind the old segment has to do for the new one.
+    /// On a full disk there is no room but what is set aside behind the old segment: it goes back
+    /// before anything is made.
     fn next_segment(&self, tail: &mut Tail, reserve: u64) -> Result<Tail, JournalError> {
         let set_aside = tail.reserved.saturating_sub(tail.end);
-        let mut new = start_segment(&self.dir, &*self.disk, tail.next)?;
         self.disk.set_len(&tail.file, tail.end).map_err(JournalError::io(&tail.path))?;
         tail.reserved = tail.end;
-        if let Err(source) = self.reserve(&mut new, 0, reserve) {
-            let _ = self.disk.remove_file(&new.path);
+        let made = start_segment(&self.dir, &*self.disk, tail.next).and_then(|mut new| match self
+            .reserve(&mut new, 0, reserve)
+        {
+            Ok(()) => Ok(new),
+            Err(source) => {
+                let _ = self.disk.remove_file(&new.path);
+                Err(JournalError::Io { path: new.path, source })
+            }
+        });
+        if made.is_err() {
+            // It was there a moment ago; where somebody else has it now, deleting needs room, too.
             let _ = self.reserve(tail, 0, set_aside);
-            return Err(JournalError::Io { path: new.path, source });
         }
-        Ok(new)
+        made
     }
 
     /// Replaces all records up to `last` by `snapshot`: the state that they lead to.
@@ -271,7 +279,7 @@ impl Journal {
         let path = segment::snapshot_path(&self.dir, last);
         let at = JournalError::io;
         let temporary = path.with_extension("snap.tmp");
-        let file = write_frames(&*self.disk, &temporary, snapshot)?;
+        let file = write_file(&*self.disk, &temporary, snapshot)?;
         self.fsync_file(&file, &temporary)?;
         self.disk.rename(&temporary, &path).map_err(at(&path))?;
         self.fsync_dir()?;
@@ -327,10 +335,6 @@ impl Journal {
     }
 }
 
-fn is_full(error: &std::io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
-}
-
 /// Applies the newest snapshot; returns the record that it stands for, 0 where there is none.
 fn read_snapshot(
     listing: &segment::Listing,
@@ -364,28 +368,41 @@ fn remove_superfluous(
     Ok(())
 }
 
-/// Writes head and frames, numbered from 1, to a new file.
-fn write_frames(disk: &dyn Disk, path: &Path, payloads: &[Vec<u8>]) -> Result<File, JournalError> {
+/// Writes head and frames, numbered from 1, to a new file; none is left where that fails.
+fn write_file(disk: &dyn Disk, path: &Path, payloads: &[Vec<u8>]) -> Result<File, JournalError> {
+    let file = create_anew(disk, path).map_err(JournalError::io(path))?;
+    if let Err(error) = write_frames(disk, &file, path, payloads) {
+        let _ = disk.remove_file(path);
+        return Err(error);
+    }
+    Ok(file)
+}
+
+fn write_frames(
+    disk: &dyn Disk,
+    file: &File,
+    path: &Path,
+    payloads: &[Vec<u8>],
+) -> Result<(), JournalError> {
     let at = JournalError::io;
-    let file = create_anew(disk, path).map_err(at(path))?;
-    disk.write_all_at(&file, &segment::head(), 0).map_err(at(path))?;
+    disk.write_all_at(file, &segment::head(), 0).map_err(at(path))?;
     let mut end = segment::HEAD as u64;
     for (payload, number) in payloads.iter().zip(1..) {
         if payload.is_empty() || payload.len() > FRAME_MAX {
             return Err(JournalError::TooLarge(payload.len()));
         }
         let frame = encode_frame(Seq(number), payload);
-        disk.write_all_at(&file, &frame, end).map_err(at(path))?;
+        disk.write_all_at(file, &frame, end).map_err(at(path))?;
         end += frame.len() as u64;
     }
-    Ok(file)
+    Ok(())
 }
 
 /// Makes an empty segment whose name is not durable yet.
 fn start_segment(dir: &Path, disk: &dyn Disk, first: Seq) -> Result<Tail, JournalError> {
     let path = segment::path(dir, first);
     let temporary = path.with_extension("seg.tmp");
-    let file = Arc::new(write_frames(disk, &temporary, &[])?);
+    let file = Arc::new(write_file(disk, &temporary, &[])?);
     disk.rename(&temporary, &path).map_err(JournalError::io(&path))?;
     let end = segment::HEAD as u64;
     Ok(Tail { file, path, end, reserved: end, next: first, new_name: true, older: Vec::new() })

@@ -23,7 +23,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const SNAPSHOT_BATCH: usize = 1024;
 /// Bytes of the journal set aside for the time when the disk is full, so that everything can be
 /// removed and synced even then: some for marks, and some for each inode.
-const RESERVE: u64 = 16 << 10;
+const RESERVE: u64 = 32 << 10;
+/// While the journal is trimmed it has to do with so much: the rest is for the snapshot.
+const RESERVE_TRIMMING: u64 = 4 << 10;
 const RESERVE_EACH: u64 = 256;
 /// The journal is trimmed when it is larger than this and than twice its last snapshot.
 const TRIM_BYTES: u64 = 4 << 20;
@@ -140,9 +142,10 @@ impl Overlay {
         // Not before: until then power loss could bring back who named them.
         (recovered.dead_bodies, recovered.lost_bodies) =
             overlay.bodies.reconcile(&live).map_err(content)?;
-        let live_values = overlay.index.read().values().map(|(_, value)| value).collect::<Vec<_>>();
-        recovered.lost_bodies +=
-            overlay.values.reconcile(live_values.into_iter()).map_err(content)?;
+        recovered.lost_bodies += overlay
+            .values
+            .reconcile(overlay.read().values().map(|(_, value)| value))
+            .map_err(content)?;
         overlay.trim()?;
         Ok((overlay, recovered))
     }
@@ -294,7 +297,7 @@ impl Overlay {
         let (index, last) = {
             let _no_writers = self.bodies.stop_writes();
             let index = self.index.read();
-            (index.clone(), self.journal.rotate(RESERVE)?)
+            (index.clone(), self.journal.rotate(RESERVE_TRIMMING)?)
         };
         self.sync()?;
         let snapshot = snapshot_records(&index, last, self.boot);

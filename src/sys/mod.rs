@@ -22,5 +22,6 @@ pub use durable::{create_anew, replace_file, sync_parent};
 pub use memory::return_memory_early;
 pub use private::make_private_dir;
 pub use process::{
-    allow_many_files, is_out_of_files, keep_descriptors_from_children, with_usual_limits,
+    allow_many_files, is_disk_full, is_out_of_files, keep_descriptors_from_children,
+    with_usual_limits,
 };

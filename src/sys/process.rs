@@ -22,6 +22,11 @@ pub fn is_out_of_files(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
+/// Whether the disk, or a quota on it, is full.
+pub fn is_disk_full(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
+}
+
 /// Gives the child the limits that this process started with: a program may count up to its limit
 /// of files, or use select(2), which cannot have more than 1024.
 #[expect(unsafe_code, reason = "setrlimit between fork and exec")]

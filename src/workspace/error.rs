@@ -1,5 +1,6 @@
 use crate::base::BaseError;
 use crate::overlay::OverlayError;
+use crate::sys::is_disk_full;
 use crate::types::{Ino, Name, NameError};
 use std::io;
 
@@ -109,8 +110,7 @@ impl FsError {
             Self::Overlay(error) => error.io(),
             _ => None,
         };
-        let code = source.and_then(io::Error::raw_os_error);
-        matches!(code, Some(libc::ENOSPC | libc::EDQUOT))
+        source.is_some_and(is_disk_full)
     }
 
     /// The file `.git` at the root is toft's own.
