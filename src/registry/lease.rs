@@ -126,8 +126,10 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        // Only for a tidy look: the lock itself is what counts, and it goes with the descriptor.
+        // Only for a tidy look: the lock itself is what counts.
         let _ = self.file.set_len(0);
+        // Closing is not enough: a child between fork and exec has the descriptor, too.
+        let _ = flock(&self.file, FlockOperation::Unlock);
     }
 }
 
