@@ -3,7 +3,9 @@
 use super::args::Global;
 use super::flush_output;
 use super::target::Target;
-use crate::daemon::control::{Client, ClientError, FlushRequest, Reply, Request, UmountRequest};
+use crate::daemon::control::{
+    Client, ClientError, FlushRequest, ProtocolError, Reply, Request, UmountRequest,
+};
 use crate::daemon::presence::{daemon_is_gone, has_dead_mount};
 use crate::daemon::{Engine, Failure, FlushReport, Host, Kind, Then, restore};
 use crate::registry::WorkspaceRecord;
@@ -60,6 +62,21 @@ pub fn call(
     request: &Request,
 ) -> Result<Reply, Failure> {
     client.call(request, deadline(request)).map_err(|error| with_fix(host, record, error))
+}
+
+/// Asks a daemon that may end meanwhile; None where it ended, or died, without an answer to this.
+pub fn call_unless_ended(
+    host: &Host,
+    record: &WorkspaceRecord,
+    client: Client,
+    request: &Request,
+) -> Result<Option<Reply>, Failure> {
+    match client.call(request, deadline(request)) {
+        Ok(Reply::Failed(failure)) if failure.kind == Kind::DaemonGone => Ok(None),
+        Err(ClientError::Protocol(ProtocolError::Closed | ProtocolError::Io(_))) => Ok(None),
+        Ok(reply) => Ok(Some(reply)),
+        Err(error) => Err(with_fix(host, record, error)),
+    }
 }
 
 /// The workspace itself answers; after a flush it is noted what is left in it.

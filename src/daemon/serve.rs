@@ -87,6 +87,7 @@ pub fn serve(
     let report = service.run(&inbox);
     stop.cancel();
     drop(retries);
+    service.hear_late(inbox);
     service.tell(&report);
     server.stop(LAST_REPLIES);
     Ok(report)
@@ -277,6 +278,14 @@ impl Service {
         }
         self.engine.rest(&self.request, &mut self.report);
         Event::Finished
+    }
+
+    /// Who asked after the end gets the same report; who asks from now on is told so.
+    fn hear_late(&mut self, inbox: Receiver<Message>) {
+        self.waiters.extend(inbox.try_iter().filter_map(|message| match message {
+            Message::Umount(_, waiter) => Some(waiter),
+            Message::Signal | Message::Ended(_) => None,
+        }));
     }
 
     fn tell(&mut self, report: &FlushReport) {

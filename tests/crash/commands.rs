@@ -270,7 +270,7 @@ impl Run {
             let again = self.toft(&["umount", self.dir(), "--allow", "mass-delete"]);
             let ran = self.world.host.run(again);
             // it may end while it is asked
-            let gone = ["no-such-workspace", "not-mounted", "daemon-gone"]
+            let gone = ["no-such-workspace", "not-mounted"]
                 .iter()
                 .any(|kind| ran.stderr.starts_with(&format!("error[{kind}]")));
             assert!(ran.code == 0 || gone, "{}: {}\n{}", ran.code, ran.stderr, self.logs());

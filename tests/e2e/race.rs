@@ -53,3 +53,35 @@ fn a_real_conflict_goes_to_a_side_branch_with_both_sides_kept() {
     umount(&ben, &his, "");
     assert_sound(&repo);
 }
+
+#[test]
+fn of_many_who_unmount_at_once_each_is_done_or_finds_nothing_to_unmount() {
+    if !support::can_mount("of_many_who_unmount_at_once_each_is_done_or_finds_nothing") {
+        return;
+    }
+    let server = Server::start(Kind::File);
+    let repo = server.seeded("r.git");
+    let host = Host::new();
+    for round in 0..5 {
+        let dir = mount(&host, &server.url("r.git"), "r", "");
+        fs::write(dir.join("README"), format!("round {round}\n")).expect("write");
+        let codes: Vec<i32> = std::thread::scope(|scope| {
+            let ask = |pause: u64| {
+                let (host, dir) = (&host, text(&dir));
+                scope.spawn(move || {
+                    std::thread::sleep(std::time::Duration::from_millis(pause));
+                    let ran = host.toft_with(&["umount", dir]);
+                    let nothing = ran.stderr.starts_with("error[no-such-workspace]");
+                    assert!(ran.code == 0 || nothing, "{}: {}", ran.code, ran.text());
+                    ran.code
+                })
+            };
+            // Some in the middle of the first, some about when its daemon ends.
+            let asking: Vec<_> = [0, 0, 30, 60, 90, 120, 150, 180].map(ask).into_iter().collect();
+            asking.into_iter().map(|one| one.join().expect("no panic")).collect()
+        });
+        assert!(codes.contains(&0), "{codes:?}");
+        assert_eq!(host.git(&repo, &["show", "main:README"]), format!("round {round}"));
+    }
+    assert_eq!(history(&repo, "main").len(), 6);
+}

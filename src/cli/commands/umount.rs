@@ -9,6 +9,7 @@ use crate::daemon::{
     Engine, Failure, FlushReport, Host, Kind, Then, may_leave, mountinfo, restore,
 };
 use crate::registry::WorkspaceRecord;
+use crate::types::WorkspaceId;
 use clap::Args;
 use std::process::ExitCode;
 
@@ -58,14 +59,25 @@ impl Umount {
         if self.force {
             take_away(&host, &record)?;
         }
-        let report = match ask::client(&host, &record)? {
-            Some(client) => {
-                let reply = ask::call(&host, &record, client, &Request::Umount(self.request()))?;
-                self.after(&host, &record, reply)?
-            }
-            None => self.without_daemon(&host, &record)?,
+        let report = match self.by_daemon(&host, &record)? {
+            Some(report) => report,
+            None => self.without_daemon(&host, &record.id)?,
         };
         Ok(flush_output::show(&report, global))
+    }
+
+    /// None where no daemon serves it, or one that ended without doing what it was asked.
+    fn by_daemon(
+        &self,
+        host: &Host,
+        record: &WorkspaceRecord,
+    ) -> Result<Option<FlushReport>, Failure> {
+        let Some(client) = ask::client(host, record)? else { return Ok(None) };
+        let request = Request::Umount(self.request());
+        match ask::call_unless_ended(host, record, client, &request)? {
+            Some(reply) => self.after(host, record, reply).map(Some),
+            None => ask::wait_until_free(host, record).map(|()| None),
+        }
     }
 
     fn request(&self) -> UmountRequest {
@@ -99,11 +111,9 @@ impl Umount {
 
     /// The daemon is gone: flushes the workspace, and takes the dead mount away where a live one
     /// would go too.
-    fn without_daemon(
-        &self,
-        host: &Host,
-        record: &WorkspaceRecord,
-    ) -> Result<FlushReport, Failure> {
+    fn without_daemon(&self, host: &Host, id: &WorkspaceId) -> Result<FlushReport, Failure> {
+        // As the daemon left it, if there is anything left of it.
+        let record = &host.registry.load(id)?;
         let presence = Presence::of(record, &host.registry, &mountinfo::read()?)?;
         if presence.mount.is_none() && !self.discard && !self.force {
             let what = format!("{} is not mounted", record.id);
