@@ -43,9 +43,7 @@ impl Credential {
     pub fn parse(text: &str) -> Result<Self> {
         match text.split_once(':') {
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
-            Some(("env", name)) if !name.is_empty() && !name.contains('=') => {
-                Ok(Self::Env(name.to_owned()))
-            }
+            Some(("env", name)) if is_variable(name) => Ok(Self::Env(name.to_owned())),
             // The text is not shown: it may be the secret itself.
             _ => Err(refused("a credential is given as file:PATH or env:VARIABLE")),
         }
@@ -102,6 +100,12 @@ fn read_private(path: &PathBuf) -> Result<String> {
 enum Secret {
     Basic(String, String),
     Bearer(String),
+}
+
+/// Whether a shell can name it, so that it can be taken from children.
+fn is_variable(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')
 }
 
 /// What a child gets so that it can sign in: all of it by its environment.

@@ -7,7 +7,7 @@ use super::{GitError, Repo, Result};
 use crate::types::Oid;
 use gix::attrs::search::{MetadataCollection, Outcome};
 use gix::attrs::{Search, StateRef};
-use gix::bstr::{BStr, ByteSlice};
+use gix::bstr::{BStr, ByteSlice, ByteVec};
 use gix::filter::plumbing::{Driver, Pipeline, eol::AutoCrlf, pipeline::convert::ToGitOutcome};
 use gix::glob::pattern::Case;
 use std::ffi::OsStr;
@@ -44,7 +44,10 @@ impl Repo {
     pub fn filters(&self) -> Result<Filters> {
         let repository = self.reopened();
         let failed = |error: gix::Error| broken(b"", error);
-        let options = gix::filter::Pipeline::options(&repository).map_err(failed)?;
+        let mut options = gix::filter::Pipeline::options(&repository).map_err(failed)?;
+        if let Some(variable) = self.secret_variable() {
+            options.drivers.iter_mut().for_each(|driver| hide(variable, driver));
+        }
         let converts_by_default = !matches!(options.eol_config.auto_crlf, AutoCrlf::Disabled);
         let mut context = repository.command_context().map_err(failed)?;
         // Filters run there: the worktree is our own mount.
@@ -188,6 +191,14 @@ impl Attributes {
                 break;
             }
         }
+    }
+}
+
+/// Lets `driver` run without `variable`: gix hands our environment on as it is.
+fn hide(variable: &str, driver: &mut Driver) {
+    let commands = [&mut driver.clean, &mut driver.smudge, &mut driver.process];
+    for command in commands.into_iter().flatten() {
+        command.insert_str(0, format!("unset {variable}; "));
     }
 }
 

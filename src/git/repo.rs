@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::odb::Odb;
 use super::tree::{self, RawEntry};
-use super::{GitError, Result};
+use super::{Credential, GitError, Result};
 use crate::types::{HashKind, Oid};
 use gix::bstr::ByteSlice;
 use gix::objs::{Find, Kind};
@@ -27,6 +27,8 @@ struct Inner {
     gitdir: PathBuf,
     hash: HashKind,
     odb: Odb,
+    /// A variable of our environment that holds a secret.
+    secret_variable: Option<String>,
 }
 
 /// What a commit says.
@@ -45,10 +47,22 @@ pub struct CommitInfo {
 impl Repo {
     /// Opens the repository whose git directory is `gitdir`; HEAD may be unborn.
     pub fn open(gitdir: &Path) -> Result<Repo> {
+        Self::open_with(gitdir, None)
+    }
+
+    /// The same where our environment may hold `credential`, which no filter is to see.
+    pub fn open_with(gitdir: &Path, credential: Option<&Credential>) -> Result<Repo> {
         let repository = open_gix(gitdir)?;
         let hash = repository.to_thread_local().object_hash();
         let odb = Odb::new(repository, hash)?;
-        Ok(Repo { inner: Arc::new(Inner { gitdir: gitdir.to_owned(), hash, odb }) })
+        let secret_variable = credential.and_then(Credential::variable).map(str::to_owned);
+        Ok(Repo {
+            inner: Arc::new(Inner { gitdir: gitdir.to_owned(), hash, odb, secret_variable }),
+        })
+    }
+
+    pub(super) fn secret_variable(&self) -> Option<&str> {
+        self.inner.secret_variable.as_deref()
     }
 
     /// The git directory.

@@ -4,7 +4,7 @@ use crate::git::Sandbox;
 use crate::random::Random;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use toft::git::{Filters, GitError};
+use toft::git::{Credential, Filters, GitError, Repo};
 use toft::types::{HashKind, Oid};
 
 /// Enters the directories above `path` with the `.gitattributes` that the worktree has there.
@@ -269,5 +269,20 @@ fn random_text_converts_as_git_add_does() {
         let path = format!("f{seed}.{}", seed % 3);
         let ours = ours(&sandbox, &path, &content, None).unwrap();
         assert_eq!(Some(ours), gits(&sandbox, &path, &content), "{}", content.escape_ascii());
+    }
+}
+
+#[test]
+fn a_filter_does_not_see_the_variable_that_holds_the_credential() {
+    let sandbox = Sandbox::new(HashKind::Sha1);
+    sandbox.write(".gitattributes", "* filter=tell\n");
+    sandbox.git(&["config", "filter.tell.clean", "printf %s ${CARGO_MANIFEST_DIR-nothing}"]);
+    let credential = Credential::parse("env:CARGO_MANIFEST_DIR").unwrap();
+    for (credential, told) in [(None, env!("CARGO_MANIFEST_DIR")), (Some(&credential), "nothing")] {
+        let mut filters =
+            Repo::open_with(&sandbox.gitdir(), credential).unwrap().filters().unwrap();
+        filters.enter(b"", Some(b"* filter=tell\n"));
+        let cleaned = filters.to_git(b"file", b"bytes", None).unwrap();
+        assert_eq!(String::from_utf8(cleaned).unwrap(), told);
     }
 }

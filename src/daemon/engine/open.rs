@@ -26,7 +26,8 @@ impl Engine {
             let what = format!("{id} was never finished");
             return Err(Failure::new(Kind::Corrupt, what).fix(format!("toft rm --discard {id}")));
         }
-        let repo = Repo::open(&paths.gitdir())?;
+        let credential = record.credential.as_deref().map(Credential::parse).transpose()?;
+        let repo = Repo::open_with(&paths.gitdir(), credential.as_ref())?;
         // What it cannot know of files, git finds out by reading them.
         let unknown = Files { stat: &|_| None, at: host.clock.now() };
         if let Err(error) = dotgit::mend_index(&paths.gitdir(), &repo, &unknown) {
@@ -45,7 +46,6 @@ impl Engine {
             view_config(&record, &paths),
         ));
         tracing::debug!(?recovered, workspace = %id, "opened");
-        let credential = record.credential.as_deref().map(Credential::parse).transpose()?;
         let outbox = Arc::new(Outbox::open(&paths.outbox(), host.disk.clone())?);
         let target = Target {
             repo: repo.clone(),
