@@ -53,7 +53,6 @@
 //!   loss believes no record behind the last mark (`overlay::replay`). A seal syncs what it froze.
 //! - D12: git's index is locked only while a commit is attached, not while it is made; a seal whose
 //!   index or HEAD moved meanwhile looks again (`commit::Look`).
-//!
 //! - D13: the bytes of a small file (up to 128 KiB, written once or from front to back) are a value
 //!   in the value log, named by a record like everything else. So a new file costs no file, its
 //!   fsync costs two, and what power loss leaves of it is its state after some operation. A file
@@ -65,8 +64,8 @@
 //! No lock that a file operation needs is held across network, subprocess or fsync.
 //!
 //! # What a crash leaves
-//! kill -9 of the daemon: the journal holds every acknowledged change, bodies and value
-//! log every acknowledged byte; the next open replays. Power loss: the state of the last sync (D11); what was
+//! kill -9 of the daemon: the journal holds every acknowledged change, bodies and value log every
+//! acknowledged byte; the next open replays. Power loss: the state of the last sync (D11); what was
 //! not synced is set aside, not believed.
 //! A seal is objects (durable) before ref (durable); a push is queued (durable) before it is tried,
 //! and each is safe to repeat.

@@ -1,12 +1,10 @@
 //! One method a request: decode, call, reply.
 
-use super::convert::{kind_of_mode, set_time};
+use super::convert::{kind_of_mode, rename_mode, set_time, xattr_mode};
 use super::errno::errno;
 use super::{kernel, reply};
 use crate::types::{Fh, Ino};
-use crate::workspace::{
-    Caller, FsError, Invalidation, OpenMode, RenameMode, SetAttr, Workspace, WriteMode, XattrMode,
-};
+use crate::workspace::{Caller, FsError, Invalidation, OpenMode, SetAttr, Workspace, WriteMode};
 use fuser::{
     BsdFileFlags, CopyFileRangeFlags, Errno, FileHandle, Filesystem, INodeNo, KernelConfig,
     LockOwner, OpenAccMode, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
@@ -203,12 +201,7 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         let whiteout = flags.contains(RenameFlags::RENAME_WHITEOUT).then(|| caller(request));
-        let mode = match flags - RenameFlags::RENAME_WHITEOUT {
-            flags if flags.is_empty() => RenameMode::Replace,
-            RenameFlags::RENAME_NOREPLACE => RenameMode::NoReplace,
-            RenameFlags::RENAME_EXCHANGE if whiteout.is_none() => RenameMode::Exchange,
-            _ => return reply.error(Errno::EINVAL),
-        };
+        let Some(mode) = rename_mode(flags) else { return reply.error(Errno::EINVAL) };
         let (from, to) = ((ino(parent), name.as_bytes()), (ino(new_parent), new_name.as_bytes()));
         let done =
             self.ask(|workspace| workspace.rename(from.0, from.1, to.0, to.1, mode, whiteout));
@@ -412,12 +405,7 @@ impl Filesystem for Adapter {
         _position: u32,
         reply: ReplyEmpty,
     ) {
-        let mode = match flags {
-            0 => XattrMode::Any,
-            libc::XATTR_CREATE => XattrMode::Create,
-            libc::XATTR_REPLACE => XattrMode::Replace,
-            _ => return reply.error(Errno::EINVAL),
-        };
+        let Some(mode) = xattr_mode(flags) else { return reply.error(Errno::EINVAL) };
         let done =
             self.ask(|workspace| workspace.setxattr(ino(inode), name.as_bytes(), value, mode));
         reply::empty(reply, done);

@@ -1,8 +1,8 @@
 //! Between the kernel's values and ours.
 
 use crate::types::{Attr, FileKind, Ino, Timespec};
-use crate::workspace::SetTime;
-use fuser::{FileAttr, FileType, INodeNo, TimeOrNow};
+use crate::workspace::{RenameMode, SetTime, XattrMode};
+use fuser::{FileAttr, FileType, INodeNo, RenameFlags, TimeOrNow};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const BLOCK_SIZE: u32 = 4096;
@@ -45,6 +45,28 @@ pub(super) fn unknown_attr(ino: Ino, kind: FileKind) -> FileAttr {
         mtime: never,
         ctime: never,
     })
+}
+
+/// What a rename may do to the new name; None for a combination that nobody has.
+pub(super) fn rename_mode(flags: RenameFlags) -> Option<RenameMode> {
+    match flags - RenameFlags::RENAME_WHITEOUT {
+        rest if rest.is_empty() => Some(RenameMode::Replace),
+        RenameFlags::RENAME_NOREPLACE => Some(RenameMode::NoReplace),
+        RenameFlags::RENAME_EXCHANGE if flags == RenameFlags::RENAME_EXCHANGE => {
+            Some(RenameMode::Exchange)
+        }
+        _ => None,
+    }
+}
+
+/// What setxattr(2) may do to the attribute; None for a combination that nobody has.
+pub(super) fn xattr_mode(flags: i32) -> Option<XattrMode> {
+    match flags {
+        0 => Some(XattrMode::Any),
+        libc::XATTR_CREATE => Some(XattrMode::Create),
+        libc::XATTR_REPLACE => Some(XattrMode::Replace),
+        _ => None,
+    }
 }
 
 pub(super) fn file_type(kind: FileKind) -> FileType {

@@ -31,15 +31,17 @@ impl Workspace {
         whole: bool,
     ) -> Result<Written, FsError> {
         self.check_writable()?;
-        if !matches!(self.content(ino, cached)?, Content::Body(_)) {
-            let (content, _writing) = self.content_to_derive(ino, cached)?;
+        let mut content = self.content(ino, cached)?;
+        if !matches!(content, Content::Body(_)) {
+            let writing = self.overlay.bodies().writing();
+            content = self.content_to_derive(ino, cached, &writing)?;
             let at = offset.map_or_else(|| content.len(), Ok)?;
             if let Some(value) = self.value_with(&content, at, bytes)? {
                 self.set_value(ino, value)?;
                 return Ok(Written { at, count: bytes.len() });
             }
         }
-        self.alter_body(ino, cached, |body| {
+        self.alter_content(ino, cached, content, |body| {
             let at = offset.map_or_else(|| Ok(body.stat()?.len), Ok::<_, std::io::Error>)?;
             if whole {
                 body.write_all_at(bytes, at)?;
@@ -49,17 +51,15 @@ impl Workspace {
         })
     }
 
-    /// The bytes of `ino`, and the right to make another value of them: as long as it is held, the
-    /// segment that they lie in stays.
+    /// The bytes of `ino`, to make another value of: as long as the gate is held, the segment that
+    /// they lie in stays. To be called with the content loaded: a freeze would wait for a blob.
     fn content_to_derive(
         &self,
         ino: Ino,
         cached: &Mutex<Option<Content>>,
-    ) -> Result<(Content, WriteGuard<'_>), FsError> {
-        // Loads a blob before a freeze would have to wait for it.
-        self.content(ino, cached)?;
-        let writing = self.overlay.bodies().writing();
-        Ok((self.content(ino, cached)?, writing))
+        _writing: &WriteGuard<'_>,
+    ) -> Result<Content, FsError> {
+        self.content(ino, cached)
     }
 
     /// `content` with `bytes` at `at`; None where the file is better off with a body.
@@ -126,7 +126,18 @@ impl Workspace {
         alter: impl Fn(&Body) -> std::io::Result<T>,
     ) -> Result<T, FsError> {
         self.check_writable()?;
-        let mut content = self.content(ino, cached)?;
+        let content = self.content(ino, cached)?;
+        self.alter_content(ino, cached, content, alter)
+    }
+
+    /// The same, where `content` is what `ino` holds.
+    fn alter_content<T>(
+        &self,
+        ino: Ino,
+        cached: &Mutex<Option<Content>>,
+        mut content: Content,
+        alter: impl Fn(&Body) -> std::io::Result<T>,
+    ) -> Result<T, FsError> {
         loop {
             if let Content::Body(body) = &content {
                 let _writing = self.overlay.bodies().writing();
@@ -151,7 +162,8 @@ impl Workspace {
                 return Ok(body.set_len(size)?);
             }
         } else if size <= VALUE_MAX {
-            let (content, _writing) = self.content_to_derive(ino, &cached)?;
+            let writing = self.overlay.bodies().writing();
+            let content = self.content_to_derive(ino, &cached, &writing)?;
             if let Some(value) = self.value_of_len(&content, size)? {
                 return self.set_value(ino, value);
             }
