@@ -101,8 +101,10 @@ impl Bodies {
         };
         let file = if made { self.open_file(id)? } else { self.create_file(id)? };
         let body = self.body(id, file);
-        body.mark_altered();
+        // Before it is on the list: a sync that did not find it could not mark it clean, and what is
+        // written to it later would not be put on the list again.
         self.open.lock().insert(id, Arc::downgrade(&body));
+        body.mark_altered();
         Ok(body)
     }
 
