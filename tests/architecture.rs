@@ -63,12 +63,27 @@ const PLACES: &[(&str, &[&str], &str)] = &[
     ("sync_all", &["src/sys/"], "fsyncs are counted and can be made to fail"),
     ("sync_data", &["src/sys/"], "fsyncs are counted and can be made to fail"),
     ("fs::fsync", &["src/sys/"], "fsyncs are counted and can be made to fail"),
+    ("parking_lot", OWN_LOCKS, "tests/races decides at each lock: sys::locks"),
+    ("sync::atomic", OWN_LOCKS, "tests/races decides at each number: sys::locks"),
     ("println!", &["mount-helper/src/"], "it panics on a full disk: output::line, output::talk"),
     ("print!", &[], "it panics on a full disk: output::line, output::talk"),
     (".unwrap()", &[], "say why it holds: expect(\"why\")"),
     ("todo!", &[], "no stubs"),
     ("unimplemented!", &[], "no stubs"),
     ("dbg!", &[], "no leftovers"),
+];
+
+/// Where locks are used that no scheduler plays with: `sys::locks`, and the rooms that no file
+/// operation waits in.
+const OWN_LOCKS: &[&str] = &[
+    "src/sys/",
+    "src/git/",
+    "src/commit/",
+    "src/sync/",
+    "src/fuse/",
+    "src/daemon/",
+    "mount-helper/",
+    "src/base/hydrate.rs", // a static number
 ];
 
 /// Words that a file whose head says "Pure." must not say.

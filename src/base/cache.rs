@@ -1,7 +1,7 @@
 //! A cache of immutable values by object id, bounded by what they weigh.
 
+use crate::sys::locks::Mutex;
 use crate::types::Oid;
-use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 
 /// Drops what was not used for longest when it grows over its limit; never the newest value, so

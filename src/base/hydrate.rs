@@ -2,8 +2,8 @@
 
 use super::{BaseError, Blob};
 use crate::git::Repo;
+use crate::sys::locks::{Condvar, Mutex};
 use crate::types::Oid;
-use parking_lot::{Condvar, Mutex};
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io;

@@ -1,14 +1,13 @@
 use super::error::JournalError;
 use super::frame::{FRAME_MAX, encode_frame};
 use super::segment;
+use crate::sys::locks::{AtomicU64, Mutex, Ordering};
 use crate::sys::{Disk, Reason, create_anew, is_disk_full, is_out_of_files};
 use crate::types::Seq;
-use parking_lot::Mutex;
 use rustix::fs::FallocateFlags;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a record may take when the disk is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,16 +3,17 @@
 //! `bodies/<id / 1024, hex>/<id, hex>`. The body's size and mtime are the inode's. Room is left for
 //! small bodies inline in the journal and for passthrough: nobody outside sees a path or an fd.
 
+use crate::sys::locks::{
+    AtomicBool, AtomicU64, Mutex, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
 use crate::sys::{Disk, Reason};
 use crate::types::{BodyId, Timespec};
-use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 /// So many files are made ahead, so that a new body does not cost a sync of its folder.
@@ -38,7 +39,7 @@ pub struct Bodies {
 
 #[derive(Default)]
 struct Unsynced {
-    bodies: HashSet<BodyId>,
+    bodies: BTreeSet<BodyId>,
     dirs: BTreeSet<PathBuf>,
 }
 

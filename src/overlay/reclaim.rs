@@ -7,8 +7,8 @@ use super::freeze::Dead;
 use super::node::{FileData, NodeData};
 use super::store::Overlay;
 use super::values::Value;
+use crate::sys::locks::Ordering;
 use crate::types::Ino;
-use std::sync::atomic::Ordering;
 
 /// A segment that still grows is left alone up to this size.
 const SPARSE_BYTES: u64 = 1 << 20;

@@ -10,14 +10,13 @@ use super::record::{Mark, decode_record, encode_batch, encode_mark};
 use super::replay::{Outcome, Replay};
 use super::values::Values;
 use crate::journal::{Journal, Room};
+use crate::sys::locks::{AtomicU64, Mutex, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::sys::{Disk, is_out_of_files};
 use crate::types::{BodyId, BootId, Ino, Seq};
-use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::collections::HashSet;
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Changes a snapshot record holds: small enough for any frame, large enough to be few.
 const SNAPSHOT_BATCH: usize = 1024;

@@ -5,8 +5,8 @@
 //! bytes for ever, and a file that changes gets another value. What no node names is dead; the
 //! overlay moves the last values out of a segment and drops it.
 
+use crate::sys::locks::{Mutex, RwLock};
 use crate::sys::{Disk, Reason};
-use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;

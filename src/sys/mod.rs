@@ -10,6 +10,7 @@ mod cancel;
 mod clock;
 mod disk;
 mod durable;
+pub mod locks;
 mod memory;
 mod private;
 mod process;

@@ -3,8 +3,8 @@
 use super::{FsError, Workspace};
 use crate::base::Blob;
 use crate::overlay::{Body, FileData, OpenValue};
+use crate::sys::locks::{Mutex, MutexGuard};
 use crate::types::{Ino, Oid};
-use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 
 const STRIPES: usize = 64;

@@ -3,11 +3,10 @@
 use super::FsError;
 use super::content::Content;
 use super::view::Listed;
+use crate::sys::locks::{AtomicBool, AtomicU64, Mutex, Ordering, RwLock};
 use crate::types::{Fh, Ino};
-use parking_lot::{Mutex, RwLock};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// An open file. All handles of an inode show the same bytes.
 pub(super) struct OpenFile {

@@ -45,12 +45,12 @@ pub use view::Listed;
 use crate::base::Base;
 use crate::overlay::Overlay;
 use crate::sys::Clock;
+use crate::sys::locks::Mutex;
 use crate::types::{Attr, Ino, Name};
 use attr::SubdirectoryCounts;
 use content::ContentLocks;
 use handle::Handles;
 use inode::InodeTable;
-use parking_lot::Mutex;
 use std::sync::Arc;
 
 /// The file system of one workspace.

@@ -8,8 +8,8 @@
 use super::content::Content;
 use super::{FsError, Workspace, Written};
 use crate::overlay::{Body, Change, FileData, VALUE_MAX, Value, WriteGuard};
+use crate::sys::locks::Mutex;
 use crate::types::Ino;
-use parking_lot::Mutex;
 use std::sync::Arc;
 
 /// Bytes copied at a time from a blob to a body.

@@ -1,21 +1,17 @@
 //! Runs operations on the model and on a system, and compares.
 
 use crate::generators;
+pub use crate::ground::{HIDDEN, base, lower};
 use crate::ops::{Dir, Op, Place, Step};
 use crate::reference::{Errno, Id, Kind, Model, Node, ROOT, When, base_time};
-use crate::view::{Given, Lower, file};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::OnceLock;
 use toft::types::{Attr, Ino, Timespec};
 
 /// How many steps pass between two comparisons of everything.
 const CHECK_EVERY: usize = 8;
-/// The base has this entry; it passes for `.git` on some systems and is not shown.
-pub const HIDDEN: &[u8] = b"GIT~1";
-
 /// What a file looks like from outside.
 #[derive(Clone, Debug)]
 pub struct Seen {
@@ -39,36 +35,6 @@ pub trait System {
     fn see_open_dir(&mut self, slot: usize) -> Attr;
     /// Looks inside, where that can be done.
     fn check(&mut self) {}
-}
-
-pub fn base() -> Vec<(Vec<u8>, Given)> {
-    let big: Vec<u8> = (0..70_000_u32).map(|at| (at >> 3) as u8).collect();
-    let mut given = vec![
-        (b"README".to_vec(), file("hello\n")),
-        (b"big".to_vec(), file(big)),
-        (b"empty".to_vec(), file("")),
-        (b"run".to_vec(), Given::Exec(b"#!/bin/sh\n".to_vec())),
-        (b"link".to_vec(), Given::Link(b"dir/a".to_vec())),
-        (b"dir/a".to_vec(), file("a\n")),
-        (b"dir/b".to_vec(), file("b\n")),
-        (b"dir/dir/a".to_vec(), file("deep\n")),
-        (b"dir/dir/c/d".to_vec(), file("deeper\n")),
-        (b"other/README".to_vec(), file("hello\n")),
-        (b"module".to_vec(), Given::Gitlink("2222222222222222222222222222222222222222")),
-        (b"\xff\xfe".to_vec(), file("bytes")),
-    ];
-    for number in 0..6 {
-        given.push((format!("many/{number}").into_bytes(), file(vec![number; 9])));
-    }
-    given
-}
-
-pub fn lower() -> &'static Lower {
-    static LOWER: OnceLock<Lower> = OnceLock::new();
-    LOWER.get_or_init(|| {
-        let hidden = (HIDDEN.to_vec(), file("hostile"));
-        Lower::new(base().into_iter().chain([hidden]))
-    })
 }
 
 /// Runs random cases; a failure is shrunk and printed as operations for a regression test.

@@ -14,6 +14,7 @@ mod generators;
 #[path = "../support/gitrepo.rs"]
 #[allow(dead_code)]
 mod gitrepo;
+mod ground;
 mod harness;
 mod mounted;
 mod ops;
@@ -23,6 +24,7 @@ mod powerdisk;
 mod race;
 mod reference;
 mod regressions;
+mod threads;
 #[path = "../support/view.rs"]
 #[allow(dead_code)]
 mod view;

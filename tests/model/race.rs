@@ -1,32 +1,17 @@
 //! Many threads on one workspace: nothing breaks, nothing leaks, and a restart shows the same.
 
-use crate::harness::lower;
+use crate::ground::{CALLER, Dice, lower, no_node_is_lost, picture};
 use crate::view::State;
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use toft::fuse::errno;
-use toft::overlay::{FileData, NodeData};
 use toft::types::{FileKind, Ino};
-use toft::workspace::{Caller, FsError, OpenMode, RenameMode, SetAttr, Workspace, WriteMode};
+use toft::workspace::{FsError, OpenMode, RenameMode, SetAttr, Workspace, WriteMode};
 
-pub const CALLER: Caller = Caller { uid: 0, gid: 0, pid: 0 };
 const DIRS: [&[u8]; 5] = [b"", b"dir", b"dir/dir", b"many", b"shared"];
 const NAMES: [&[u8]; 8] = [b"a", b"b", b"c", b"0", b"1", b"README", b"x", b"dir"];
 
-/// A small generator of numbers; each thread has its own.
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % sides as u64) as usize
-    }
-
-    fn name(&mut self) -> &'static [u8] {
-        NAMES[self.roll(NAMES.len())]
-    }
+fn pick(dice: &mut Dice) -> &'static [u8] {
+    NAMES[dice.roll(NAMES.len())]
 }
 
 /// Walks to one of the directories, as the kernel would: each step a lookup.
@@ -44,7 +29,7 @@ fn walk(workspace: &Workspace, dice: &mut Dice, held: &mut Vec<Ino>) -> Option<I
 
 fn one_step(workspace: &Workspace, dice: &mut Dice, held: &mut Vec<Ino>) -> Result<(), FsError> {
     let Some(dir) = walk(workspace, dice, held) else { return Ok(()) };
-    let name = dice.name();
+    let name = pick(dice);
     match dice.roll(12) {
         0 | 1 => {
             let (attr, fh) = workspace.create(CALLER, dir, name, 0o644)?;
@@ -58,13 +43,13 @@ fn one_step(workspace: &Workspace, dice: &mut Dice, held: &mut Vec<Ino>) -> Resu
         5 | 6 => {
             let Some(to) = walk(workspace, dice, held) else { return Ok(()) };
             let modes = [RenameMode::Replace, RenameMode::NoReplace, RenameMode::Exchange];
-            workspace.rename(dir, name, to, dice.name(), modes[dice.roll(3)], None)?;
+            workspace.rename(dir, name, to, pick(dice), modes[dice.roll(3)], None)?;
         }
         7 => {
             let Some(attr) = workspace.lookup(dir, name)? else { return Ok(()) };
             held.push(attr.ino);
             let to = walk(workspace, dice, held).unwrap_or(Ino::ROOT);
-            held.push(workspace.link(attr.ino, to, dice.name())?.ino);
+            held.push(workspace.link(attr.ino, to, pick(dice))?.ino);
         }
         8 | 9 => {
             let Some(attr) = workspace.lookup(dir, name)? else { return Ok(()) };
@@ -104,36 +89,6 @@ fn one_step(workspace: &Workspace, dice: &mut Dice, held: &mut Vec<Ino>) -> Resu
         }
     }
     Ok(())
-}
-
-/// Everything that can be reached, by path.
-pub fn picture(workspace: &Workspace) -> BTreeMap<String, (Ino, FileKind, u32, u32, u64)> {
-    let mut all = BTreeMap::new();
-    let mut todo = vec![(String::new(), Ino::ROOT)];
-    while let Some((path, ino)) = todo.pop() {
-        let attr = workspace.getattr(ino).unwrap();
-        all.insert(path.clone(), (ino, attr.kind, attr.perm, attr.nlink, attr.size));
-        if attr.kind != FileKind::Directory {
-            continue;
-        }
-        for entry in workspace.list(ino).unwrap().iter() {
-            let found = workspace.lookup(ino, entry.name.as_bytes()).unwrap().unwrap();
-            assert_eq!((found.ino, found.kind), (entry.ino, entry.kind));
-            todo.push((format!("{path}/{}", entry.name), entry.ino));
-        }
-    }
-    all
-}
-
-pub fn no_node_is_lost(workspace: &Workspace) {
-    let index = workspace.overlay().read();
-    assert_eq!(toft::overlay::check(&index), []);
-    for (ino, node) in index.iter() {
-        assert!(node.meta.nlink > 0, "inode {} has no name and nobody holds it", ino.0);
-        if let NodeData::Regular(FileData::Body(id)) = node.data {
-            workspace.overlay().bodies().stat(id).unwrap();
-        }
-    }
 }
 
 #[test]

@@ -132,6 +132,7 @@ pub struct State<'a> {
     lower: &'a Lower,
     dir: tempfile::TempDir,
     disk: Arc<dyn Disk>,
+    repo: Option<Repo>,
     pub config: ViewConfig,
 }
 
@@ -187,7 +188,7 @@ impl<'a> State<'a> {
         };
         let root = config.root(lower.tree);
         drop(Overlay::create(dir.path(), root, Arc::new(OsDisk::default())).unwrap());
-        State { lower, dir, disk: Arc::new(OsDisk::default()), config }
+        State { lower, dir, disk: Arc::new(OsDisk::default()), repo: None, config }
     }
 
     /// One whose disk fails when it is told to.
@@ -204,12 +205,17 @@ impl<'a> State<'a> {
         disk: Arc<dyn Disk>,
     ) -> State<'a> {
         let config = ViewConfig { state_dir: dir.path().to_owned(), ..config };
-        State { lower, dir, disk, config }
+        State { lower, dir, disk, repo: None, config }
     }
 
     /// The same on another disk.
     pub fn on(self, disk: Arc<dyn Disk>) -> State<'a> {
         State { disk, ..self }
+    }
+
+    /// The same without opening the repository each time, which takes longer than all the rest.
+    pub fn with_open_repo(self) -> State<'a> {
+        State { repo: Some(self.lower.repo.clone()), ..self }
     }
 
     pub fn path(&self) -> &Path {
@@ -227,7 +233,8 @@ impl<'a> State<'a> {
 
     pub fn try_open(&self) -> Result<Arc<Workspace>, OverlayError> {
         let (overlay, _) = Overlay::open(self.dir.path(), self.disk.clone())?;
-        let repo = Repo::open(self.lower.repo.gitdir()).unwrap();
+        let opened = || Repo::open(self.lower.repo.gitdir()).unwrap();
+        let repo = self.repo.clone().unwrap_or_else(opened);
         let base = Base::new(repo, self.spill());
         let clock = Arc::new(OsClock::new());
         let config = self.config.clone();

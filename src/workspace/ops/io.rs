@@ -1,6 +1,6 @@
+use crate::sys::locks::Ordering;
 use crate::types::{Fh, Ino};
 use crate::workspace::{FsError, Workspace};
-use std::sync::atomic::Ordering;
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! Allocation, holes and copies inside the file system.
 
 use crate::overlay::VALUE_MAX;
+use crate::sys::locks::Ordering;
 use crate::types::Fh;
 use crate::workspace::content::Content;
 use crate::workspace::{FsError, Workspace};
 use rustix::fs::SeekFrom;
-use std::sync::atomic::Ordering;
 
 /// What one call copies at most, so that it does not keep a request thread for long.
 const COPY_MAX: u64 = 64 << 20;
