@@ -1,0 +1,184 @@
+//! Where a workload runs: the same tree, shown by one driver.
+
+use crate::support::{Host, mounts, wait_until};
+use rustix::process::{Pid, Signal, kill_process};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// A writable tree with the content of the repo, and a git repository in it.
+pub trait Place {
+    /// The driver.
+    fn driver(&self) -> &'static str;
+    /// The top of the tree.
+    fn root(&self) -> &Path;
+    /// Empties the kernel's caches of this mount, but not of what lies below it. Returns how long
+    /// it took from nothing to a mount; None where there is nothing to mount.
+    fn mount_anew(&mut self) -> Option<Duration>;
+    /// Commits everything; durable on return.
+    fn commit(&self, message: &str);
+    /// The daemon that serves it.
+    fn daemon(&self) -> Option<u32> {
+        None
+    }
+}
+
+/// A clone on the disk: what everything is measured against.
+pub struct Native<'a> {
+    pub host: &'a Host,
+    pub root: PathBuf,
+}
+
+impl<'a> Native<'a> {
+    pub fn clone(host: &'a Host, remote: &Path, name: &str) -> Self {
+        let root = host.path("work").join(name);
+        let (from, to) = (remote.to_str().expect("text"), root.to_str().expect("text"));
+        host.git(&host.path("work"), &["clone", "-q", "--local", from, to]);
+        Self { host, root }
+    }
+}
+
+impl Place for Native<'_> {
+    fn driver(&self) -> &'static str {
+        "native"
+    }
+    fn root(&self) -> &Path {
+        &self.root
+    }
+    fn mount_anew(&mut self) -> Option<Duration> {
+        None
+    }
+    fn commit(&self, message: &str) {
+        commit_with_git(self.host, &self.root, message);
+    }
+}
+
+fn commit_with_git(host: &Host, root: &Path, message: &str) {
+    host.git(root, &["add", "-A"]);
+    host.git(root, &["-c", "core.fsync=all", "commit", "-q", "-m", message]);
+}
+
+/// The kernel's overlayfs over a clone.
+pub struct Overlayfs<'a> {
+    host: &'a Host,
+    lower: PathBuf,
+    dir: PathBuf,
+    merged: PathBuf,
+}
+
+impl<'a> Overlayfs<'a> {
+    /// None where this kernel or this user cannot mount one.
+    pub fn over(host: &'a Host, lower: &Path, name: &str) -> Option<Self> {
+        let dir = host.path("work").join(name);
+        for part in ["upper", "work", "merged"] {
+            std::fs::create_dir_all(dir.join(part)).expect("mkdir");
+        }
+        let merged = dir.join("merged");
+        let place = Self { host, lower: lower.to_owned(), dir, merged };
+        place.mount().then_some(place)
+    }
+
+    fn mount(&self) -> bool {
+        let options = format!(
+            "lowerdir={},upperdir={},workdir={}",
+            self.lower.display(),
+            self.dir.join("upper").display(),
+            self.dir.join("work").display()
+        );
+        let mut command = Command::new("mount");
+        command.args(["-t", "overlay", "overlay", "-o", &options]).arg(&self.merged);
+        command.status().is_ok_and(|status| status.success())
+    }
+
+    fn unmount(&self) {
+        let done = Command::new("umount").arg(&self.merged).status();
+        assert!(done.is_ok_and(|status| status.success()), "cannot unmount");
+    }
+}
+
+impl Place for Overlayfs<'_> {
+    fn driver(&self) -> &'static str {
+        "overlayfs"
+    }
+    fn root(&self) -> &Path {
+        &self.merged
+    }
+    fn mount_anew(&mut self) -> Option<Duration> {
+        self.unmount();
+        let start = Instant::now();
+        assert!(self.mount(), "cannot mount");
+        Some(start.elapsed())
+    }
+    fn commit(&self, message: &str) {
+        commit_with_git(self.host, self.root(), message);
+    }
+}
+
+impl Drop for Overlayfs<'_> {
+    fn drop(&mut self) {
+        self.unmount();
+    }
+}
+
+/// toft.
+pub struct Toft<'a> {
+    host: &'a Host,
+    url: String,
+    root: PathBuf,
+}
+
+impl<'a> Toft<'a> {
+    pub fn mount(host: &'a Host, remote: &Path, name: &str) -> Self {
+        let root = host.path("work").join(name);
+        let place = Self { host, url: remote.to_str().expect("text").to_owned(), root };
+        place.mount_it();
+        place
+    }
+
+    fn text(&self) -> &str {
+        self.root.to_str().expect("text")
+    }
+
+    fn mount_it(&self) {
+        let words = ["mount", "--flush-on", "manual", &self.url, self.text()];
+        self.host.toft_with(&words).expect_code(0);
+    }
+
+    /// Unmounts without a commit, as a signal does where nothing is to be flushed by itself.
+    fn leave(&self) {
+        let pid = self.daemon().and_then(|pid| i32::try_from(pid).ok()).expect("a daemon");
+        let pid = Pid::from_raw(pid).expect("a process");
+        kill_process(pid, Signal::TERM).expect("it runs");
+        wait_until("it is gone", || self.daemon().is_none());
+    }
+}
+
+impl Place for Toft<'_> {
+    fn driver(&self) -> &'static str {
+        "toft"
+    }
+    fn root(&self) -> &Path {
+        &self.root
+    }
+    fn mount_anew(&mut self) -> Option<Duration> {
+        self.leave();
+        let start = Instant::now();
+        self.mount_it();
+        Some(start.elapsed())
+    }
+    fn commit(&self, message: &str) {
+        self.host.toft_with(&["commit", "-m", message, self.text()]).expect_code(0);
+    }
+    fn daemon(&self) -> Option<u32> {
+        mounts::processes_of(&self.host.path("state")).first().copied()
+    }
+}
+
+impl Drop for Toft<'_> {
+    fn drop(&mut self) {
+        let done = self.host.toft_with(&["umount", "--discard", self.text()]);
+        if done.code != 0 && !std::thread::panicking() {
+            panic!("umount: {}", done.stderr);
+        }
+    }
+}
