@@ -93,7 +93,11 @@ impl Journal {
             listing.segments.into_iter().filter(|(first, _)| *first > start).peekable();
         let mut tail = None;
         // After a rotation power loss can take the end of the old segment and leave the new one.
-        while let Some((_, path)) = segments.next_if(|(first, _)| *first == next) {
+        while let Some((first, path)) = segments.next_if(|(first, _)| *first <= next) {
+            if first < next {
+                put_away(&*disk, &path, &mut replayed)?;
+                continue;
+            }
             let bytes = std::fs::read(&path).map_err(JournalError::io(&path))?;
             let contents = segment::read(&path, &bytes, |seq, payload| {
                 if seq != next {
@@ -114,11 +118,9 @@ impl Journal {
             tail = Some((path, end));
             break;
         }
-        for (_, path) in segments {
-            tracing::warn!(path = %path.display(), "records are missing before this segment");
-            replayed.torn_bytes += std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
-            replayed.set_aside += 1;
-            disk.rename(&path, &path.with_extension("cut")).map_err(JournalError::io(&path))?;
+        for (first, path) in segments {
+            let away = if first < next { put_away } else { set_aside };
+            away(&*disk, &path, &mut replayed)?;
         }
         let mut tail = match tail {
             Some((path, end)) => reopen_tail(&*disk, path, end, next)?,
@@ -332,6 +334,24 @@ impl Journal {
             None => Ok(()),
         }
     }
+}
+
+/// A segment that began in the middle of another: without records it is of a rotation that did not
+/// come about, and whose end was not durable.
+fn put_away(disk: &dyn Disk, path: &Path, replayed: &mut Replayed) -> Result<(), JournalError> {
+    let bytes = std::fs::read(path).map_err(JournalError::io(path))?;
+    match segment::read(path, &bytes, |_, _| Ok(()))?.last {
+        None => disk.remove_file(path).map_err(JournalError::io(path)),
+        Some(_) => set_aside(disk, path, replayed),
+    }
+}
+
+/// A segment behind damage or a gap.
+fn set_aside(disk: &dyn Disk, path: &Path, replayed: &mut Replayed) -> Result<(), JournalError> {
+    tracing::warn!(path = %path.display(), "records are missing before this segment");
+    replayed.torn_bytes += std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    replayed.set_aside += 1;
+    disk.rename(path, &path.with_extension("cut")).map_err(JournalError::io(path))
 }
 
 /// Applies the newest snapshot; returns the record that it stands for, 0 where there is none.

@@ -40,6 +40,24 @@ fn records_come_back_in_order_and_numbering_goes_on() {
 }
 
 #[test]
+fn a_segment_that_was_removed_and_came_back_is_no_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    with_records(dir.path(), 3);
+    let head = std::fs::read(segment(dir.path())).unwrap()[..16].to_vec();
+    let back = || std::fs::write(dir.path().join("0000000000000002.seg"), &head).unwrap();
+    back();
+    let (journal, replayed, _) = open(dir.path());
+    assert_eq!(replayed, Replayed { records: 3, torn_bytes: 0, set_aside: 0 });
+    journal.rotate(0).unwrap();
+    journal.append(b"record 4", Room::Ordinary(0)).unwrap();
+    drop(journal);
+    back();
+    let (_, replayed, seen) = open(dir.path());
+    assert_eq!(replayed, Replayed { records: 4, torn_bytes: 0, set_aside: 0 });
+    assert_eq!(seen.last(), Some(&(4, b"record 4".to_vec())));
+}
+
+#[test]
 fn a_tail_cut_at_any_byte_loses_only_the_last_record() {
     let whole = tempfile::tempdir().unwrap();
     with_records(whole.path(), 3);
