@@ -1,6 +1,7 @@
 //! Makes a workspace from a source: store, gitdir, index, overlay, record.
 //!
 //! A crash leaves a record that says `creating` and that nobody holds; `toft recover` removes it.
+//! One that says anything else stands on files that are durable.
 
 use super::engine::view_config;
 use super::failure::{Failure, Kind};
@@ -177,12 +178,13 @@ fn furnish(
     store: &Store,
     paths: &WorkspacePaths,
 ) -> Result<(), Failure> {
-    let repo = make_gitdir(record, store, paths)?;
+    let repo = make_gitdir(host, record, store, paths)?;
     let tree = match record.base {
         Some(commit) => repo.commit(commit)?.tree,
         None => repo.empty_tree(),
     };
     fill_index(host, record, store, &repo, tree)?;
+    dotgit::settle(&*host.disk, &paths.gitdir())?;
     let config = view_config(record, paths);
     Overlay::create(paths.root(), config.root(tree), host.disk.clone())?;
     register(host, record, store, paths)
@@ -207,6 +209,7 @@ fn register(
 
 /// The gitdir, with the index of a fresh checkout.
 fn make_gitdir(
+    host: &Host,
     record: &WorkspaceRecord,
     store: &Store,
     paths: &WorkspacePaths,
@@ -225,7 +228,7 @@ fn make_gitdir(
         head: &head,
         default_branch: store.default_branch.as_deref(),
     };
-    dotgit::create(&paths.gitdir(), &spec)?;
+    dotgit::create(&*host.disk, &paths.gitdir(), &spec)?;
     Ok(Repo::open(&paths.gitdir())?)
 }
 

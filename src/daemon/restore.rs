@@ -37,7 +37,8 @@ pub fn restore(host: &Host, id: &WorkspaceId, interactive: bool) -> Result<(), F
         head: &head,
         default_branch: store.default_branch.as_deref(),
     };
-    dotgit::create(&paths.gitdir(), &spec)?;
+    dotgit::create(&*host.disk, &paths.gitdir(), &spec)?;
+    dotgit::settle(&*host.disk, &paths.gitdir())?;
     host.registry.update(id, |record| {
         record.store = StoreRecord { key: store.key.clone(), path: store.path.clone() };
     })?;

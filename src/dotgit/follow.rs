@@ -47,8 +47,14 @@ pub fn after_seal(lock: IndexLock, repo: &Repo, commit: Oid, files: &Files<'_>) 
 pub fn mend_index(gitdir: &Path, repo: &Repo, files: &Files<'_>) -> Result<bool> {
     release_abandoned(gitdir)?;
     let Some(commit) = repo.head()?.tip() else { return Ok(false) };
-    let right = match IndexMark::read(gitdir) {
-        Some(tree) => repo.commit(commit)?.tree == tree,
+    let right = match IndexMark::read_of(gitdir) {
+        Some((tree, true)) => repo.commit(commit)?.tree == tree,
+        // Who wrote it had no time to see it on the disk, perhaps.
+        Some((tree, false)) if is_readable(gitdir, repo) => {
+            IndexMark::write(gitdir, tree)?;
+            repo.commit(commit)?.tree == tree
+        }
+        Some((_, false)) => false,
         None => is_readable(gitdir, repo),
     };
     if right {

@@ -3,7 +3,7 @@
 
 use super::{DotgitError, Result};
 use crate::git::{Head, Repo};
-use crate::sys::{Disk, make_private_dir};
+use crate::sys::{Disk, Reason, create_anew, create_dirs, make_private_dir, sync_tree};
 use crate::types::{HashKind, Oid};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -27,34 +27,44 @@ pub struct GitdirSpec<'a> {
 /// Makes the git directory, without an index.
 ///
 /// What is there already, and not empty, stays: called again for a workspace that is resumed, it
-/// puts back what a power failure took, and follows a store that moved.
-pub fn create(gitdir: &Path, spec: &GitdirSpec<'_>) -> Result<()> {
-    make_private_dir(gitdir).map_err(DotgitError::io(gitdir))?;
+/// puts back what a power failure took, and follows a store that moved. Nothing is durable before
+/// [`settle`].
+pub fn create(disk: &dyn Disk, gitdir: &Path, spec: &GitdirSpec<'_>) -> Result<()> {
+    create_dirs(disk, gitdir)
+        .and_then(|()| make_private_dir(gitdir))
+        .map_err(DotgitError::io(gitdir))?;
     for dir in ["objects/info", "objects/pack", "refs/heads", "refs/tags", "info"] {
         let dir = gitdir.join(dir);
-        std::fs::create_dir_all(&dir).map_err(DotgitError::io(&dir))?;
+        create_dirs(disk, &dir).map_err(DotgitError::io(&dir))?;
     }
+    let put = |name: &str, content: &[u8]| put(disk, gitdir, name, content);
     let is_new = !has_content(&gitdir.join("HEAD"));
-    put(gitdir, "config", config(spec).as_bytes())?;
-    put(gitdir, "info/exclude", b"# Files that git and toft ignore in this workspace alone.\n")?;
-    borrow_objects(gitdir, spec.store)?;
-    share_refs(gitdir, spec.store)?;
+    put("config", config(spec).as_bytes())?;
+    put("info/exclude", b"# Files that git and toft ignore in this workspace alone.\n")?;
+    borrow_objects(disk, gitdir, spec.store)?;
+    share_refs(disk, gitdir, spec.store)?;
     if let Some(branch) = spec.default_branch.and_then(|name| name.strip_prefix("refs/heads/")) {
         let target = format!("ref: refs/remotes/origin/{branch}\n");
-        put(gitdir, "refs/remotes/origin/HEAD", target.as_bytes())?;
+        put("refs/remotes/origin/HEAD", target.as_bytes())?;
     }
     let head = match spec.head {
         Head::Branch { name, tip } => {
             // A branch that git packed or deleted is not put back.
             if let Some(tip) = tip.filter(|_| is_new || gitdir.join(name).exists()) {
-                put(gitdir, name, format!("{tip}\n").as_bytes())?;
+                put(name, format!("{tip}\n").as_bytes())?;
             }
             format!("ref: {name}\n")
         }
         Head::Detached(commit) => format!("{commit}\n"),
     };
     // Last: with it the directory is a repository.
-    put(gitdir, "HEAD", head.as_bytes())
+    put("HEAD", head.as_bytes())
+}
+
+/// Makes a git directory that was just made durable, with its index: a commit that is promised later
+/// stands on it. An fsync of each file, but what the first one does spares the others most.
+pub fn settle(disk: &dyn Disk, gitdir: &Path) -> Result<()> {
+    sync_tree(disk, gitdir, Reason::Manifest).map_err(DotgitError::io(gitdir))
 }
 
 /// The content of the file `.git` at the root of the mount.
@@ -78,21 +88,25 @@ fn has_content(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0)
 }
 
-fn put(gitdir: &Path, name: &str, content: &[u8]) -> Result<()> {
+fn put(disk: &dyn Disk, gitdir: &Path, name: &str, content: &[u8]) -> Result<()> {
     let path = gitdir.join(name);
     if has_content(&path) {
         return Ok(());
     }
-    let made = match path.parent() {
-        Some(parent) => std::fs::create_dir_all(parent),
-        None => Ok(()),
-    };
-    made.and_then(|()| std::fs::write(&path, content)).map_err(DotgitError::io(&path))
+    let made = create_dirs(disk, path.parent().unwrap_or(gitdir));
+    made.map_err(DotgitError::io(&path))?;
+    write(disk, &path, content)
+}
+
+fn write(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<()> {
+    create_anew(disk, path)
+        .and_then(|file| disk.write_all_at(&file, content, 0))
+        .map_err(DotgitError::io(path))
 }
 
 /// Objects are looked for in the store too (gitrepository-layout: objects/info/alternates). Where
 /// its history is cut off, so is ours.
-fn borrow_objects(gitdir: &Path, store: &Path) -> Result<()> {
+fn borrow_objects(disk: &dyn Disk, gitdir: &Path, store: &Path) -> Result<()> {
     let path = gitdir.join("objects/info/alternates");
     let objects = store.join("objects");
     let line = [objects.as_os_str().as_bytes(), b"\n"].concat();
@@ -102,7 +116,7 @@ fn borrow_objects(gitdir: &Path, store: &Path) -> Result<()> {
         return Err(failed()(io::Error::new(io::ErrorKind::InvalidInput, why)));
     }
     if std::fs::read(&path).map_or(true, |old| old != line) {
-        std::fs::write(&path, line).map_err(failed())?;
+        write(disk, &path, &line)?;
     }
     let (ours, theirs) = (gitdir.join("shallow"), store.join("shallow"));
     let Ok(cut_off) = std::fs::read_to_string(&theirs) else { return Ok(()) };
@@ -113,22 +127,24 @@ fn borrow_objects(gitdir: &Path, store: &Path) -> Result<()> {
             lines.push('\n');
         }
     }
-    std::fs::write(&ours, lines).map_err(DotgitError::io(&ours))
+    write(disk, &ours, lines.as_bytes())
 }
 
 /// The remote's branches and tags as the store has them. git replaces `packed-refs` as a whole and
 /// so does the store: both may have the same file.
-fn share_refs(gitdir: &Path, store: &Path) -> Result<()> {
+fn share_refs(disk: &dyn Disk, gitdir: &Path, store: &Path) -> Result<()> {
     let (theirs, ours) = (store.join("packed-refs"), gitdir.join("packed-refs"));
     if has_content(&ours) || !theirs.exists() {
         return Ok(());
     }
     if ours.exists() {
-        std::fs::remove_file(&ours).map_err(DotgitError::io(&ours))?;
+        disk.remove_file(&ours).map_err(DotgitError::io(&ours))?;
     }
-    std::fs::hard_link(&theirs, &ours)
-        .or_else(|_| std::fs::copy(&theirs, &ours).map(drop))
-        .map_err(DotgitError::io(&ours))
+    if disk.hard_link(&theirs, &ours).is_ok() {
+        return Ok(());
+    }
+    let refs = std::fs::read(&theirs).map_err(DotgitError::io(&theirs))?;
+    write(disk, &ours, &refs)
 }
 
 /// The repository's own configuration; it is the workspace's for good, and git may change it.

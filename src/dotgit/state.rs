@@ -2,6 +2,7 @@
 
 use super::index::{self, Entry, Index};
 use super::{DotgitError, Result};
+use crate::sys::current_boot;
 use crate::types::{HashKind, Oid};
 use std::fmt;
 use std::io;
@@ -141,7 +142,8 @@ pub fn read_index(gitdir: &Path, hash: HashKind) -> Result<Index> {
     }
 }
 
-/// Remembers which index file toft wrote, and the tree that it stands for.
+/// Remembers which index file toft wrote, the tree that it stands for, and in which run of the host:
+/// neither file is synced, and after power loss the mark may be all that is left.
 pub(super) struct IndexMark;
 
 impl IndexMark {
@@ -151,17 +153,32 @@ impl IndexMark {
     pub(super) fn write(gitdir: &Path, tree: Oid) -> Result<()> {
         let path = gitdir.join(Self::NAME);
         let written = signature(gitdir)
-            .and_then(|signature| std::fs::write(&path, format!("{tree} {signature}\n")));
+            .and_then(|signature| Ok(format!("{tree} {} {signature}\n", boot()?)))
+            .and_then(|line| std::fs::write(&path, line));
         written.map_err(DotgitError::io(&path))
     }
 
     /// The tree of the index, when nobody else replaced it.
     pub(super) fn read(gitdir: &Path) -> Option<Oid> {
+        Self::read_of(gitdir).filter(|(_, same_boot)| *same_boot).map(|(tree, _)| tree)
+    }
+
+    /// The same for a mark of any run of the host, and whether it is of this one.
+    pub(super) fn read_of(gitdir: &Path) -> Option<(Oid, bool)> {
         let text = std::fs::read_to_string(gitdir.join(Self::NAME)).ok()?;
         let (tree, mark) = text.trim_end().split_once(' ')?;
-        let same = signature(gitdir).is_ok_and(|now| now == mark);
-        same.then(|| Oid::from_hex(tree.as_bytes()).ok()).flatten()
+        let (at, mark) = mark.split_once(' ')?;
+        if signature(gitdir).is_ok_and(|now| now == mark) {
+            let tree = Oid::from_hex(tree.as_bytes()).ok()?;
+            Some((tree, boot().is_ok_and(|now| now == at)))
+        } else {
+            None
+        }
     }
+}
+
+fn boot() -> io::Result<String> {
+    Ok(current_boot()?.to_string())
 }
 
 /// What changes when the file is replaced or written to. (Its ctime does when others link it.)

@@ -65,6 +65,8 @@ pub struct Recovered {
     pub lost_bodies: usize,
     /// Batches after the last sync that the host's power loss may have torn; they were set aside.
     pub void_batches: usize,
+    /// The host went down, or was shut down, since it was open.
+    pub other_boot: bool,
     /// Whole segments of the journal that were set aside, behind damage or a gap.
     pub void_segments: usize,
 }
@@ -130,6 +132,7 @@ impl Overlay {
             torn_bytes: replayed.torn_bytes,
             orphans: index.drop_orphans(),
             void_batches: void,
+            other_boot: !same_boot,
             void_segments: replayed.set_aside,
             ..Recovered::default()
         };

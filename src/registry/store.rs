@@ -2,7 +2,7 @@
 
 use super::record::{self, WorkspaceRecord};
 use super::{Holder, Lease, RegistryError, Result, WorkspacePaths};
-use crate::sys::{Disk, Reason, make_private_dir, replace_file};
+use crate::sys::{Disk, Reason, make_private_dir_durably, replace_file};
 use crate::types::WorkspaceId;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File};
@@ -49,7 +49,8 @@ impl Registry {
     /// Opens the list, makes its directory when it is missing, and sweeps what a crash left.
     pub fn open(state: &Path, disk: Arc<dyn Disk>) -> Result<Self> {
         let root = state.join("workspaces");
-        make_private_dir(&root).map_err(RegistryError::private(&root))?;
+        make_private_dir_durably(&*disk, &root, Reason::Manifest)
+            .map_err(RegistryError::private(&root))?;
         let registry = Self { root, disk };
         registry.sweep()?;
         Ok(registry)

@@ -6,8 +6,9 @@ use super::refs::{self, KEEP, REMOTES};
 use super::sweep::sweep;
 use super::{Result, StoreError, store_key};
 use crate::git::{Depth, FetchOptions, Git, GitError, LsRemote, Repo};
-use crate::sys::Disk;
+use crate::sys::{Disk, Reason};
 use crate::types::{HashKind, Oid};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// What is needed of a remote.
@@ -62,9 +63,9 @@ pub fn ensure(
     let key = store_key(request.url, request.depth);
     // Asked before the lock is taken: many who mount one remote at once wait for it side by side.
     let (remote, offline) = ask(&path_of(cache, &key), request, git)?;
-    let place = Place::hold(cache, &key)?;
+    let place = Place::hold(cache, &key, disk)?;
     if !exists(&place.path) {
-        place.create(request.url, remote.hash)?;
+        place.create(request.url, remote.hash, disk)?;
     }
     let repo = Repo::open(&place.path)?;
     if repo.hash_kind() != remote.hash {
@@ -227,7 +228,17 @@ impl Work<'_> {
         let options = FetchOptions { depth, progress: self.request.progress, prune, timeout: None };
         self.git.fetch(self.request.url, refspecs, &options)?;
         self.repo.refresh();
+        self.settle().map_err(StoreError::io(self.repo.gitdir()))?;
         refs::pack(&self.repo, self.disk)
+    }
+
+    /// Makes durable what git does not sync itself, before any ref says that it is complete.
+    fn settle(&self) -> std::io::Result<()> {
+        let store = self.repo.gitdir();
+        if let Ok(shallow) = File::open(store.join("shallow")) {
+            self.disk.fsync_file(&shallow, Reason::Objects)?;
+        }
+        self.disk.fsync_dir(&store.join("objects/pack"), Reason::Objects)
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::{Result, StoreError};
 use crate::git::Git;
-use crate::sys::make_private_dir;
+use crate::sys::{
+    Disk, Reason, make_private_dir, make_private_dir_durably, sync_parent, sync_tree,
+};
 use crate::types::HashKind;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{File, OpenOptions};
@@ -26,9 +28,10 @@ pub(super) struct Place {
 
 impl Place {
     /// Makes the folders above the store `key` and waits until nobody else changes it.
-    pub(super) fn hold(cache: &Path, key: &str) -> Result<Self> {
+    pub(super) fn hold(cache: &Path, key: &str, disk: &dyn Disk) -> Result<Self> {
         let stores = cache.join(STORES);
-        make_private_dir(&stores).map_err(StoreError::io(&stores))?;
+        make_private_dir_durably(disk, &stores, Reason::Manifest)
+            .map_err(StoreError::io(&stores))?;
         let tag = cache.join("CACHEDIR.TAG");
         if !tag.exists() {
             std::fs::write(&tag, CACHE_TAG).map_err(StoreError::io(&tag))?;
@@ -45,8 +48,8 @@ impl Place {
         Ok(Self { path: path_of(cache, key), _lock: lock })
     }
 
-    /// Makes an empty store. It gets its name when it is whole.
-    pub(super) fn create(&self, url: &str, hash: HashKind) -> Result<()> {
+    /// Makes an empty store. It gets its name when it is whole, and durable.
+    pub(super) fn create(&self, url: &str, hash: HashKind, disk: &dyn Disk) -> Result<()> {
         let making = self.path.with_extension("new");
         for leftover in [&making, &self.path] {
             remove_dir(leftover)?;
@@ -57,7 +60,10 @@ impl Place {
         let cached = making.join(CACHED_FILES);
         make_private_dir(&cached).map_err(StoreError::io(&cached))?;
         make_private_dir(&making).map_err(StoreError::io(&making))?;
-        std::fs::rename(&making, &self.path).map_err(StoreError::io(&self.path))
+        sync_tree(disk, &making, Reason::Manifest)
+            .and_then(|()| disk.rename(&making, &self.path))
+            .and_then(|()| sync_parent(disk, &self.path, Reason::Manifest))
+            .map_err(StoreError::io(&self.path))
     }
 }
 

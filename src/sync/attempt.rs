@@ -11,6 +11,7 @@ use super::{Delivery, Wait, backoff};
 use crate::git::{
     ConflictPath, Depth, FetchOptions, Git, GitError, PushResult, PushUpdate, Repo, Result,
 };
+use crate::sys::Reason;
 use crate::types::Oid;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -120,6 +121,10 @@ impl<'a> Attempt<'a> {
             }
             Err(error) => return Err(error),
         }
+        // git syncs its packs and not their names, and a branch may be moved to what they hold.
+        let packs = self.repo().gitdir().join("objects/pack");
+        let named = self.target.disk.fsync_dir(&packs, Reason::Objects);
+        named.map_err(GitError::io("make what was fetched durable"))?;
         self.repo().refresh();
         self.remote = self.repo().read_ref(&seen)?.map_or(Known::Unknown, Known::At);
         if let Known::At(tip) = self.remote {

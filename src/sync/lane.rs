@@ -10,13 +10,13 @@ use super::ledger::{FORMAT, Ledger, Verdict};
 use super::queue::{self, Batch};
 use super::record::{self, PushIntent, Record};
 use super::{Result, SyncError};
-use crate::sys::{Cancel, Clock, Disk, Reason, replace_file, sync_parent};
+use crate::sys::{Cancel, Clock, Disk, Reason, make_private_dir, replace_file, sync_parent};
 use crate::types::Timespec;
 use rustix::fs::{FlockOperation, flock};
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,10 +75,8 @@ impl Lane {
     pub(super) fn create(outbox: &Path, refname: &str, disk: Arc<dyn Disk>) -> Result<Lane> {
         let dir = outbox.join(record::lane_name(refname));
         let lane = Lane { dir, refname: refname.to_owned(), disk };
-        match DirBuilder::new().mode(0o700).create(&lane.dir) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            result => result.map_err(SyncError::io(&lane.dir))?,
-        }
+        let made = lane.disk.create_dir(&lane.dir).and_then(|()| make_private_dir(&lane.dir));
+        made.map_err(SyncError::io(&lane.dir))?;
         let inbox = lane.inbox()?;
         lane.disk.fsync_file(&inbox, Reason::Outbox).map_err(SyncError::io(&lane.dir))?;
         lane.disk.fsync_dir(&lane.dir, Reason::Outbox).map_err(SyncError::io(&lane.dir))?;
@@ -273,9 +271,17 @@ impl Lane {
 
     fn file(&self, name: &str) -> Result<File> {
         let path = self.dir.join(name);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        options.open(&path).map_err(SyncError::io(&path))
+        let open = || OpenOptions::new().read(true).write(true).open(&path);
+        let opened = match open() {
+            Err(error) if error.kind() == ErrorKind::NotFound => match self.disk.create_file(&path)
+            {
+                // Another process was faster.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => open(),
+                made => made,
+            },
+            opened => opened,
+        };
+        opened.map_err(SyncError::io(&path))
     }
 
     /// Keeps other drains of this ref out, of this process and of others, while the file lives.

@@ -2,12 +2,10 @@ use super::lane::{Delivery, Lane, Wait, Which, due_in};
 use super::ledger::{Failure, Known, Ledger, OpenConflict, Verdict};
 use super::record::{PushIntent, Record};
 use super::{Result, SyncError};
-use crate::sys::{Clock, Disk};
+use crate::sys::{Clock, Disk, create_dirs, make_private_dir};
 use crate::types::{Oid, Seq};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +39,7 @@ impl Outbox {
     /// Opens the queue in `dir`, which is made when it is missing.
     pub fn open(dir: &Path, disk: Arc<dyn Disk>) -> Result<Outbox> {
         let failed = || SyncError::io(dir);
-        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed())?;
+        create_dirs(&*disk, dir).and_then(|()| make_private_dir(dir)).map_err(failed())?;
         let mut lanes = BTreeMap::new();
         for entry in std::fs::read_dir(dir).map_err(failed())? {
             let path = entry.map_err(failed())?.path();

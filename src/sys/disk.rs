@@ -73,6 +73,10 @@ pub trait Disk: Send + Sync {
     fn set_len(&self, file: &File, len: u64) -> io::Result<()> {
         file.set_len(len)
     }
+    /// link(2).
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::hard_link(from, to)
+    }
     /// unlink(2).
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         std::fs::remove_file(path)

@@ -19,7 +19,9 @@ pub use boot::current_boot;
 pub use cancel::Cancel;
 pub use clock::{Clock, OsClock};
 pub use disk::{Disk, FsyncCounts, OsDisk, Reason};
-pub use durable::{create_anew, replace_file, sync_parent};
+pub use durable::{
+    create_anew, create_dirs, make_private_dir_durably, replace_file, sync_parent, sync_tree,
+};
 pub use memory::return_memory_early;
 pub use private::make_private_dir;
 pub use process::{

@@ -2,7 +2,9 @@
 
 use crate::support::{Mounted, TestRepo, gits, hard_cases, variants};
 use std::fs;
-use toft::dotgit::{Files, IndexLock, Tracked, after_seal, mend_index, read_index, tracked};
+use toft::dotgit::{
+    Files, IndexLock, Tracked, after_seal, clear_after_power_loss, mend_index, read_index, tracked,
+};
 use toft::types::Timespec;
 
 fn each(test: impl Fn(Mounted)) {
@@ -178,6 +180,48 @@ fn an_index_that_a_power_failure_took_is_made_anew() {
         fs::remove_file(m.gitdir.join("index")).unwrap();
         assert!(mend(&m));
         assert_clean(&m);
+    });
+}
+
+#[test]
+fn an_index_that_a_power_failure_emptied_is_made_anew_though_it_looks_like_ours() {
+    each(|m| {
+        let (index, mark) = (m.gitdir.join("index"), m.gitdir.join("toft-index"));
+        let boot = toft::sys::current_boot().unwrap().to_string();
+        let go_down = || {
+            let text = fs::read_to_string(&mark).unwrap();
+            assert!(text.contains(&boot));
+            fs::write(&mark, text.replace(&boot, &"0".repeat(32))).unwrap();
+        };
+        go_down();
+        assert!(!mend(&m), "one that is whole is not made anew");
+        let written = fs::metadata(&index).unwrap();
+        fs::write(&index, vec![0; written.len() as usize]).unwrap();
+        let file = fs::File::options().write(true).open(&index).unwrap();
+        file.set_modified(written.modified().unwrap()).unwrap();
+        assert!(!mend(&m), "nothing tears a file while the host runs");
+        go_down();
+        assert!(mend(&m));
+        assert_clean(&m);
+    });
+}
+
+#[test]
+fn what_a_power_failure_leaves_is_in_nobodys_way() {
+    each(|m| {
+        let pack = m.gitdir.join("objects/pack");
+        fs::create_dir_all(m.gitdir.join("refs/heads/deep")).unwrap();
+        let locks = ["index.lock", "HEAD.lock", "refs/heads/main.lock", "refs/heads/deep/x.lock"];
+        let locks = locks.map(|name| m.gitdir.join(name));
+        let orphan = pack.join("pack-1234.idx");
+        locks.iter().chain([&orphan]).for_each(|path| fs::write(path, "").unwrap());
+        let packs = || fs::read_dir(&pack).unwrap().count();
+        let before = packs();
+        clear_after_power_loss(&m.gitdir).unwrap();
+        assert!(locks.iter().chain([&orphan]).all(|path| !path.exists()));
+        assert_eq!(packs(), before - 1);
+        m.git(["fsck", "--strict"]);
+        m.git(["commit", "-q", "--allow-empty", "-m", "nothing is locked"]);
     });
 }
 

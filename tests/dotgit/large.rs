@@ -27,7 +27,7 @@ fn a_large_repository_is_ready_at_once() {
     };
     timed("open the store", start);
     let start = Instant::now();
-    create(&gitdir, &spec).unwrap();
+    create(&OsDisk::default(), &gitdir, &spec).unwrap();
     timed("create", start);
     let repo = Repo::open(&gitdir).unwrap();
     let tree = repo.commit(commit).unwrap().tree;

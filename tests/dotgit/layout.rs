@@ -78,7 +78,7 @@ fn a_branch_without_a_commit_gets_its_first_one() {
         let m = Mounted::on(repo);
         std::fs::remove_dir_all(&m.gitdir).unwrap();
         let head = Head::Branch { name: "refs/heads/new/born".into(), tip: None };
-        create(&m.gitdir, &m.spec(&head)).unwrap();
+        create(&OsDisk::default(), &m.gitdir, &m.spec(&head)).unwrap();
         std::fs::write(m.dir.join("x"), "").unwrap();
         assert_eq!(
             m.git(["status", "--porcelain", "--branch"]),
@@ -97,7 +97,7 @@ fn a_commit_without_a_branch_is_a_detached_head() {
         repo.commit("somewhere");
         let m = Mounted::on(repo);
         std::fs::remove_dir_all(&m.gitdir).unwrap();
-        create(&m.gitdir, &m.spec(&Head::Detached(m.head()))).unwrap();
+        create(&OsDisk::default(), &m.gitdir, &m.spec(&Head::Detached(m.head()))).unwrap();
         assert_eq!(m.git(["rev-parse", "HEAD"]), m.head().to_string());
         assert!(!m.try_git(["symbolic-ref", "-q", "HEAD"]).status.success());
         assert_eq!(m.git(["status", "--porcelain"]), "");

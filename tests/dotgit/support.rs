@@ -192,7 +192,8 @@ impl Mounted {
 
     pub fn create(&self) {
         let head = Head::Branch { name: "refs/heads/main".into(), tip: Some(self.head()) };
-        toft::dotgit::create(&self.gitdir, &self.spec(&head)).unwrap();
+        toft::dotgit::create(&toft::sys::OsDisk::default(), &self.gitdir, &self.spec(&head))
+            .unwrap();
     }
 
     pub fn open(&self) -> Repo {

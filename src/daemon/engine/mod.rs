@@ -87,6 +87,11 @@ impl Engine {
         &self.record.dir
     }
 
+    /// The files.
+    pub fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
     /// When it flushes by itself.
     pub fn flush_policy(&self) -> FlushPolicy {
         self.record.flush_on

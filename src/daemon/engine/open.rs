@@ -26,6 +26,10 @@ impl Engine {
             let what = format!("{id} was never finished");
             return Err(Failure::new(Kind::Corrupt, what).fix(format!("toft rm --discard {id}")));
         }
+        let (overlay, recovered) = Overlay::open(paths.root(), host.disk.clone())?;
+        if recovered.other_boot {
+            dotgit::clear_after_power_loss(&paths.gitdir())?;
+        }
         let credential = record.credential.as_deref().map(Credential::parse).transpose()?;
         let repo = Repo::open_with(&paths.gitdir(), credential.as_ref())?;
         // What it cannot know of files, git finds out by reading them.
@@ -34,7 +38,6 @@ impl Engine {
             tracing::warn!(%error, "git's index could not be mended");
         }
         let base = Arc::new(Base::new(repo.clone(), paths.root().to_owned()));
-        let (overlay, recovered) = Overlay::open(paths.root(), host.disk.clone())?;
         if recovered.void_batches + recovered.void_segments > 0 {
             record = host.registry.update(id, |record| record.rolled_back = true)?;
         }

@@ -124,7 +124,7 @@ impl PackWriter {
         let (pack, checksum) =
             self.spool.seal(disk, &pack_header(count), self.hash).map_err(write())?;
         let bytes = index::encode(&mut self.entries, checksum).map_err(write())?;
-        let idx = Temporary::create(&dir).map_err(write())?;
+        let idx = Temporary::create(disk, &dir).map_err(write())?;
         disk.write_all_at(idx.file(), &bytes, 0).map_err(write())?;
         disk.fsync_file(pack.file(), Reason::Objects).map_err(write())?;
         disk.fsync_file(idx.file(), Reason::Objects).map_err(write())?;

@@ -1,12 +1,12 @@
 //! Bytes of a pack on their way: in memory while few, else in a temporary file.
 
-use crate::sys::Disk;
+use crate::sys::{Disk, OsDisk, create_dirs};
 use crate::types::{HashKind, Oid};
 use gix::hash::hasher;
 use rustix::fs::{FlockOperation, flock};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Permissions};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -36,6 +36,8 @@ impl Spool {
         self.written + self.buffer.len() as u64
     }
 
+    /// Nothing was promised of these bytes yet: what is too much for the memory goes past the seam,
+    /// and the fsync of the whole file takes it along.
     pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() < MEMORY {
@@ -43,7 +45,7 @@ impl Spool {
         }
         let file = match &self.file {
             Some(file) => file,
-            None => self.file.insert(Temporary::create(&self.dir)?),
+            None => self.file.insert(Temporary::create(&OsDisk::default(), &self.dir)?),
         };
         file.file().write_all_at(&self.buffer, self.written)?;
         self.written += self.buffer.len() as u64;
@@ -73,9 +75,9 @@ impl Spool {
         let len = self.len();
         let file = match self.file.take() {
             Some(file) => file,
-            None => Temporary::create(&self.dir)?,
+            None => Temporary::create(disk, &self.dir)?,
         };
-        file.file().set_len(self.written)?;
+        disk.set_len(file.file(), self.written)?;
         if self.written == 0 {
             self.buffer[..header.len()].copy_from_slice(header);
             let checksum = super::checksum(hash, &self.buffer)?;
@@ -114,16 +116,16 @@ pub(super) struct Temporary {
 }
 
 impl Temporary {
-    pub(super) fn create(dir: &Path) -> io::Result<Self> {
+    pub(super) fn create(disk: &dyn Disk, dir: &Path) -> io::Result<Self> {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
-        std::fs::create_dir_all(dir)?;
-        remove_abandoned(dir)?;
+        create_dirs(disk, dir)?;
+        remove_abandoned(disk, dir)?;
         loop {
             let number = COUNTER.fetch_add(1, Ordering::Relaxed);
             let path = dir.join(format!("{PREFIX}{}_{number}", std::process::id()));
-            let mut options = OpenOptions::new();
-            match options.read(true).write(true).create_new(true).mode(0o444).open(&path) {
+            match disk.create_file(&path) {
                 Ok(file) => {
+                    file.set_permissions(Permissions::from_mode(0o444))?;
                     flock(&file, FlockOperation::NonBlockingLockExclusive)?;
                     // Somebody may have taken it for abandoned before the lock was held.
                     if file.metadata()?.nlink() > 0 {
@@ -156,7 +158,7 @@ impl Drop for Temporary {
     }
 }
 
-fn remove_abandoned(dir: &Path) -> io::Result<()> {
+fn remove_abandoned(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(dir)? {
         let entry = entry?;
         if !entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
@@ -165,7 +167,7 @@ fn remove_abandoned(dir: &Path) -> io::Result<()> {
         let Ok(file) = File::open(entry.path()) else { continue };
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
             tracing::info!(path = %entry.path().display(), "removed what a killed process left");
-            let _ = std::fs::remove_file(entry.path());
+            let _ = disk.remove_file(&entry.path());
         }
     }
     Ok(())

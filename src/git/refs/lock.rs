@@ -3,10 +3,11 @@
 //! The lock is a second name of a file `toft-lock-*` in the git directory whose flock we hold. When
 //! somebody finds the ref locked by such a file and nobody holds its flock, its owner is dead.
 
+use crate::sys::Disk;
 use rustix::fs::{FlockOperation, flock};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,7 +18,8 @@ const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Holds a ref locked; dropping it unlocks.
-pub(super) struct RefLock {
+pub(super) struct RefLock<'a> {
+    disk: &'a dyn Disk,
     file: File,
     /// The name that tells that the lock is ours.
     own: PathBuf,
@@ -25,17 +27,21 @@ pub(super) struct RefLock {
     lock: PathBuf,
 }
 
-impl RefLock {
+impl<'a> RefLock<'a> {
     /// Locks the ref at `path` of the repository in `gitdir`; its directory must exist.
-    pub(super) fn acquire(gitdir: &Path, path: &Path) -> io::Result<RefLock> {
+    pub(super) fn acquire(
+        disk: &'a dyn Disk,
+        gitdir: &Path,
+        path: &Path,
+    ) -> io::Result<RefLock<'a>> {
         let mut name = path.as_os_str().to_owned();
         name.push(".lock");
         let lock = PathBuf::from(name);
-        remove_abandoned(gitdir, path, &lock)?;
-        let (file, own) = own_file(gitdir)?;
-        let mut held = RefLock { file, own, lock: PathBuf::new() };
+        remove_abandoned(disk, gitdir, path, &lock)?;
+        let (file, own) = own_file(disk, gitdir)?;
+        let mut held = RefLock { disk, file, own, lock: PathBuf::new() };
         for attempt in 0..TRIES {
-            match std::fs::hard_link(&held.own, &lock) {
+            match disk.hard_link(&held.own, &lock) {
                 Ok(()) => {
                     held.lock = lock;
                     return Ok(held);
@@ -44,7 +50,7 @@ impl RefLock {
                 Err(_) if attempt + 1 < TRIES => pause(),
                 Err(_) => {}
             }
-            remove_abandoned(gitdir, path, &lock)?;
+            remove_abandoned(disk, gitdir, path, &lock)?;
         }
         let why = format!("{} exists: another git is at work, or was killed", lock.display());
         Err(io::Error::new(io::ErrorKind::ResourceBusy, why))
@@ -66,24 +72,24 @@ impl RefLock {
     }
 }
 
-impl Drop for RefLock {
+impl Drop for RefLock<'_> {
     fn drop(&mut self) {
         if !self.lock.as_os_str().is_empty() {
-            let _ = std::fs::remove_file(&self.lock);
+            let _ = self.disk.remove_file(&self.lock);
         }
-        let _ = std::fs::remove_file(&self.own);
+        let _ = self.disk.remove_file(&self.own);
     }
 }
 
 /// A new file in `gitdir` with its flock held.
-fn own_file(gitdir: &Path) -> io::Result<(File, PathBuf)> {
+fn own_file(disk: &dyn Disk, gitdir: &Path) -> io::Result<(File, PathBuf)> {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     loop {
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let path = gitdir.join(format!("{PREFIX}{}-{number}", std::process::id()));
-        let mut options = OpenOptions::new();
-        match options.read(true).write(true).create_new(true).mode(0o644).open(&path) {
+        match disk.create_file(&path) {
             Ok(file) => {
+                file.set_permissions(Permissions::from_mode(0o644))?;
                 flock(&file, FlockOperation::NonBlockingLockExclusive)?;
                 return Ok((file, path));
             }
@@ -96,7 +102,7 @@ fn own_file(gitdir: &Path) -> io::Result<(File, PathBuf)> {
 
 /// Removes what dead processes left of locks on the ref at `path`: the lock itself, and names that
 /// lock nothing.
-fn remove_abandoned(gitdir: &Path, path: &Path, lock: &Path) -> io::Result<()> {
+fn remove_abandoned(disk: &dyn Disk, gitdir: &Path, path: &Path, lock: &Path) -> io::Result<()> {
     let inode = |path: &Path| path.symlink_metadata().ok().map(|metadata| metadata.ino());
     for entry in std::fs::read_dir(gitdir)? {
         let entry = entry?;
@@ -112,12 +118,12 @@ fn remove_abandoned(gitdir: &Path, path: &Path, lock: &Path) -> io::Result<()> {
         let own = Some(metadata.ino());
         if inode(lock) == own {
             tracing::info!(lock = %lock.display(), "removed the lock of a killed process");
-            std::fs::remove_file(lock)?;
+            disk.remove_file(lock)?;
         } else if metadata.nlink() > 1 && inode(path) != own {
             // It locks another ref, and is needed to tell.
             continue;
         }
-        let _ = std::fs::remove_file(entry.path());
+        let _ = disk.remove_file(&entry.path());
     }
     Ok(())
 }

@@ -3,11 +3,11 @@
 use super::lock::RefLock;
 use super::{Head, broken};
 use crate::git::{GitError, Repo, Result, Signature};
-use crate::sys::{Disk, Reason, sync_parent};
+use crate::sys::{Disk, Reason, create_dirs, sync_parent};
 use crate::types::{Oid, Timespec};
 use gix::refs::FullName;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -31,8 +31,8 @@ impl Repo {
         }
         let path = self.gitdir().join(name);
         let failed = || GitError::io(format!("write ref {name}"));
-        let made = self.make_room(name, &path)?;
-        let lock = RefLock::acquire(self.gitdir(), &path).map_err(failed())?;
+        let made = self.make_room(disk, name, &path)?;
+        let lock = RefLock::acquire(disk, self.gitdir(), &path).map_err(failed())?;
         let actual = self.read_ref(name)?;
         if actual == Some(new) {
             // Perhaps from a run that was killed before its fsync.
@@ -44,7 +44,7 @@ impl Repo {
         }
         disk.write_all_at(lock.file(), format!("{new}\n").as_bytes(), 0).map_err(failed())?;
         disk.fsync_file(lock.file(), Reason::Refs).map_err(failed())?;
-        self.append_reflogs(name, lock.file(), actual, new, log);
+        self.append_reflogs(disk, name, lock.file(), (actual, new), log);
         remove_empty_dirs(&path).map_err(failed())?;
         disk.rename(lock.path(), &path).map_err(failed())?;
         lock.became_the_ref();
@@ -52,7 +52,7 @@ impl Repo {
     }
 
     /// Creates the directories above the ref; returns those that are new, the innermost last.
-    fn make_room(&self, name: &str, path: &Path) -> Result<Vec<PathBuf>> {
+    fn make_room(&self, disk: &dyn Disk, name: &str, path: &Path) -> Result<Vec<PathBuf>> {
         let parents = || name.match_indices('/').map(|(slash, _)| &name[..slash]);
         for parent in parents().skip(1) {
             if self.find(parent)?.is_some() {
@@ -64,8 +64,8 @@ impl Repo {
         }
         let dirs = parents().map(|parent| self.gitdir().join(parent));
         let made: Vec<_> = dirs.filter(|dir| !dir.is_dir()).collect();
-        let dir = path.parent().unwrap_or(self.gitdir());
-        std::fs::create_dir_all(dir).map_err(GitError::io(format!("write ref {name}")))?;
+        create_dirs(disk, path.parent().unwrap_or(self.gitdir()))
+            .map_err(GitError::io(format!("write ref {name}")))?;
         Ok(made)
     }
 
@@ -82,7 +82,14 @@ impl Repo {
 
     /// Appends to the logs of the ref and of a HEAD that points to it. Logs carry no promise, so a
     /// failure is told and not an error.
-    fn append_reflogs(&self, name: &str, lock: &File, old: Option<Oid>, new: Oid, log: &str) {
+    fn append_reflogs(
+        &self,
+        disk: &dyn Disk,
+        name: &str,
+        lock: &File,
+        (old, new): (Option<Oid>, Oid),
+        log: &str,
+    ) {
         let is_head =
             matches!(self.head(), Ok(Head::Branch { name: branch, .. }) if branch == name);
         let line = || -> io::Result<Vec<u8>> {
@@ -96,7 +103,7 @@ impl Repo {
             for name in [Some(name), is_head.then_some("HEAD")].into_iter().flatten() {
                 let path = self.gitdir().join("logs").join(name);
                 if keep.creates(name) || path.is_file() {
-                    append(&path, line)?;
+                    append(disk, &path, line)?;
                 }
             }
             Ok(())
@@ -153,11 +160,13 @@ fn log_line(old: Oid, new: Oid, committer: &Signature, log: &str) -> Vec<u8> {
     line
 }
 
-fn append(path: &Path, line: &[u8]) -> io::Result<()> {
-    if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir)?;
-    }
-    OpenOptions::new().append(true).create(true).open(path)?.write_all(line)
+fn append(disk: &dyn Disk, path: &Path, line: &[u8]) -> io::Result<()> {
+    create_dirs(disk, path.parent().unwrap_or(path))?;
+    let file = match OpenOptions::new().write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => disk.create_file(path)?,
+        opened => opened?,
+    };
+    disk.write_all_at(&file, line, file.metadata()?.len())
 }
 
 /// Removes empty directories that stand where the ref is to be (git leaves them behind).

@@ -1,0 +1,73 @@
+//! What the end of a host leaves in a git directory that the end of a process does not: names go one
+//! by one there, whatever was done first.
+
+use super::{DotgitError, Result};
+use crate::git::Repo;
+use crate::types::Oid;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Locks of git outside of `refs`.
+const LOCKS: [&str; 5] =
+    ["index.lock", "HEAD.lock", "config.lock", "packed-refs.lock", "shallow.lock"];
+
+/// Removes what would be in the way for ever. For a workspace that is opened for the first time in
+/// this run of the host: nobody who had anything locked then is alive.
+///
+/// That is locks, of git or of ours, which are told apart by a second name that may be gone; indexes
+/// of packs that are not there, as what they list would count as stored; and what we noted of the
+/// remote's branches where the commit is gone, as git fetches nothing then.
+pub fn clear_after_power_loss(gitdir: &Path) -> Result<()> {
+    let mut dead: Vec<PathBuf> = LOCKS.iter().map(|name| gitdir.join(name)).collect();
+    dead.retain(|path| path.is_file());
+    let has = |path: &Path, kind: &str| path.extension().is_some_and(|extension| extension == kind);
+    let refs = files_below(gitdir.join("refs"))?;
+    dead.extend(refs.into_iter().filter(|path| has(path, "lock")));
+    let packs = files_below(gitdir.join("objects/pack"))?.into_iter();
+    dead.extend(packs.filter(|path| has(path, "idx") && !path.with_extension("pack").exists()));
+    remove(dead)?;
+    let repo = Repo::open(gitdir)?;
+    let mut dangling = files_below(gitdir.join("refs/remotes"))?;
+    dangling.extend(files_below(gitdir.join("refs/toft"))?);
+    dangling.retain(|path| !leads_somewhere(&repo, path));
+    remove(dangling)
+}
+
+/// Whether a ref is symbolic, or its object is here.
+fn leads_somewhere(repo: &Repo, path: &Path) -> bool {
+    let Ok(text) = std::fs::read(path) else { return true };
+    let object = Oid::from_hex(text.trim_ascii_end());
+    text.starts_with(b"ref: ") || object.is_ok_and(|oid| repo.exists(oid))
+}
+
+fn remove(dead: Vec<PathBuf>) -> Result<()> {
+    for path in dead {
+        tracing::info!(path = %path.display(), "removed what the host's end left");
+        std::fs::remove_file(&path).map_err(DotgitError::io(&path))?;
+    }
+    Ok(())
+}
+
+fn files_below(dir: PathBuf) -> Result<Vec<PathBuf>> {
+    let (mut files, mut dirs) = (Vec::new(), vec![dir]);
+    while let Some(dir) = dirs.pop() {
+        for (path, is_dir) in list(&dir)? {
+            let found = if is_dir { &mut dirs } else { &mut files };
+            found.push(path);
+        }
+    }
+    Ok(files)
+}
+
+/// What is in a directory, and whether it is one itself; nothing when it is missing.
+fn list(dir: &Path) -> Result<Vec<(PathBuf, bool)>> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(DotgitError::io(dir))?,
+    };
+    let entry = |entry: io::Result<std::fs::DirEntry>| {
+        let entry = entry?;
+        Ok((entry.path(), entry.file_type()?.is_dir()))
+    };
+    entries.map(entry).collect::<io::Result<_>>().map_err(DotgitError::io(dir))
+}
