@@ -20,10 +20,13 @@ mod mounted;
 mod ops;
 mod pairs;
 mod power;
+mod power_made;
+mod power_seals;
 mod powerdisk;
 mod race;
 mod reference;
 mod regressions;
+mod sealing;
 mod threads;
 #[path = "../support/view.rs"]
 #[allow(dead_code)]
