@@ -31,11 +31,13 @@ pub(super) struct Adapter {
     workspace: Arc<Workspace>,
     /// What the kernel must forget; told by a thread of its own.
     stale: Sender<Invalidation>,
+    /// An old kernel wants an answer to each opendir(3).
+    opens_directories: bool,
 }
 
 impl Adapter {
     pub fn new(workspace: Arc<Workspace>, stale: Sender<Invalidation>) -> Self {
-        Self { workspace, stale }
+        Self { workspace, stale, opens_directories: true }
     }
 
     /// Asks the workspace. A panic costs this one request, not the mount.
@@ -77,7 +79,7 @@ fn kills_suid(request: &Request) -> bool {
 
 impl Filesystem for Adapter {
     fn init(&mut self, _request: &Request, config: &mut KernelConfig) -> io::Result<()> {
-        kernel::configure(config);
+        self.opens_directories = !kernel::configure(config);
         Ok(())
     }
 
@@ -325,21 +327,24 @@ impl Filesystem for Adapter {
         reply::empty(reply, self.ask(|workspace| workspace.fsync(fh(handle))));
     }
 
-    fn opendir(&self, _request: &Request, inode: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
-        let opened = self.ask(|workspace| workspace.opendir(ino(inode)));
-        reply::opened(reply, opened, kernel::DIRECTORY);
+    fn opendir(&self, _request: &Request, _inode: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
+        // Directories are read without handles: the kernel need not ask again, if it can that.
+        match self.opens_directories {
+            true => reply.opened(FileHandle(0), kernel::DIRECTORY),
+            false => reply.error(Errno::ENOSYS),
+        }
     }
 
     fn readdir(
         &self,
         _request: &Request,
-        _inode: INodeNo,
-        handle: FileHandle,
+        inode: INodeNo,
+        _handle: FileHandle,
         offset: u64,
         mut reply: ReplyDirectory,
     ) {
         let read = self.ask(|workspace| {
-            workspace.readdir(fh(handle), offset, |entry| reply::add(&mut reply, &entry))
+            workspace.readdir(ino(inode), offset, |entry| reply::add(&mut reply, &entry))
         });
         match read {
             Ok(()) => reply.ok(),
@@ -350,14 +355,15 @@ impl Filesystem for Adapter {
     fn readdirplus(
         &self,
         _request: &Request,
-        _inode: INodeNo,
-        handle: FileHandle,
+        inode: INodeNo,
+        _handle: FileHandle,
         offset: u64,
         mut reply: ReplyDirectoryPlus,
     ) {
         let read = self.ask(|workspace| {
-            workspace
-                .readdir(fh(handle), offset, |entry| reply::add_plus(workspace, &mut reply, &entry))
+            workspace.readdir_plus(ino(inode), offset, |entry, found| {
+                reply::add_plus(&mut reply, &entry, found)
+            })
         });
         match read {
             Ok(()) => reply.ok(),
@@ -365,30 +371,15 @@ impl Filesystem for Adapter {
         }
     }
 
-    fn releasedir(
-        &self,
-        _request: &Request,
-        _inode: INodeNo,
-        handle: FileHandle,
-        _flags: OpenFlags,
-        reply: ReplyEmpty,
-    ) {
-        let done = self.ask(|workspace| {
-            workspace.releasedir(fh(handle));
-            Ok(())
-        });
-        reply::empty(reply, done);
-    }
-
     fn fsyncdir(
         &self,
         _request: &Request,
         _inode: INodeNo,
-        handle: FileHandle,
+        _handle: FileHandle,
         _data_only: bool,
         reply: ReplyEmpty,
     ) {
-        reply::empty(reply, self.ask(|workspace| workspace.fsyncdir(fh(handle))));
+        reply::empty(reply, self.ask(Workspace::fsyncdir));
     }
 
     fn statfs(&self, _request: &Request, _inode: INodeNo, reply: ReplyStatfs) {

@@ -36,7 +36,10 @@ const WANTED: [InitFlags; 7] = [
 /// FUSE_ATOMIC_O_TRUNC (the file would be emptied before the kernel refuses with ETXTBSY),
 /// FUSE_POSIX_LOCKS and FUSE_FLOCK_LOCKS (the kernel's own locks are right on one host),
 /// FUSE_DONT_MASK and FUSE_POSIX_ACL (the kernel applies the umask; ACLs are not kept).
-pub(super) fn configure(config: &mut KernelConfig) {
+///
+/// Returns whether the kernel reads directories without opening them, with the flags of
+/// [`DIRECTORY`], once an OPENDIR was answered with ENOSYS.
+pub(super) fn configure(config: &mut KernelConfig) -> bool {
     for flag in WANTED {
         if let Err(missing) = config.add_capabilities(flag) {
             tracing::debug!(?missing, "the kernel does not offer this");
@@ -48,4 +51,5 @@ pub(super) fn configure(config: &mut KernelConfig) {
     if let Err(nearest) = config.set_max_background(MAX_BACKGROUND) {
         tracing::debug!(nearest, "fewer background requests");
     }
+    config.capabilities().contains(InitFlags::FUSE_NO_OPENDIR_SUPPORT)
 }

@@ -3,7 +3,7 @@
 use super::convert::{file_attr, file_type, unknown_attr};
 use super::kernel::{self, FOREVER, NEVER};
 use crate::types::{Attr, Fh, FileKind, Ino};
-use crate::workspace::{DirEntry, FsStat, Workspace};
+use crate::workspace::{DirEntry, FsStat};
 use fuser::{
     Errno, FileHandle, FopenFlags, Generation, INodeNo, ReplyAttr, ReplyCreate, ReplyData,
     ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs,
@@ -112,35 +112,28 @@ pub(super) fn statfs(reply: ReplyStatfs, stat: Answer<FsStat>) {
 pub(super) fn add(reply: &mut ReplyDirectory, entry: &DirEntry<'_>) -> bool {
     let (ino, cookie, kind, name) = match entry {
         DirEntry::Dot { cookie, ino, name } => (*ino, *cookie, FileKind::Directory, *name),
-        DirEntry::Listed(_, entry) => (entry.ino, entry.cookie, entry.kind, entry.name.as_bytes()),
+        DirEntry::Listed(entry) => (entry.ino, entry.cookie, entry.kind, entry.name.as_bytes()),
     };
     !reply.add(INodeNo(ino.0), cookie, file_type(kind), OsStr::from_bytes(name))
 }
 
-/// Adds an entry with its attributes; false when the reply is full.
+/// Adds an entry with its inode and attributes; false when the reply is full.
 pub(super) fn add_plus(
-    workspace: &Workspace,
     reply: &mut ReplyDirectoryPlus,
     entry: &DirEntry<'_>,
+    found: Option<(Ino, Option<Attr>)>,
 ) -> bool {
-    let (dir, listed) = match entry {
-        DirEntry::Dot { cookie, ino, name } => {
-            let attr = unknown_attr(*ino, FileKind::Directory);
-            let (inode, name) = (INodeNo(ino.0), OsStr::from_bytes(name));
-            return !reply.add(inode, *cookie, name, &NEVER, &attr, GENERATION);
+    let (cookie, name) = match entry {
+        DirEntry::Dot { cookie, name, .. } => (*cookie, *name),
+        DirEntry::Listed(listed) => (listed.cookie, listed.name.as_bytes()),
+    };
+    let (ttl, attr) = match (entry, found) {
+        (_, Some((_, Some(attr)))) => (FOREVER, file_attr(&attr)),
+        (DirEntry::Listed(listed), Some((found, None))) => {
+            (NEVER, unknown_attr(found, listed.kind))
         }
-        DirEntry::Listed(dir, listed) => (*dir, listed),
+        (DirEntry::Listed(listed), None) => (NEVER, unknown_attr(listed.ino, listed.kind)),
+        (DirEntry::Dot { ino, .. }, _) => (NEVER, unknown_attr(*ino, FileKind::Directory)),
     };
-    // What is gone since the listing was taken is left out.
-    let Ok(Some((found, attr))) = workspace.lookup_listed(dir, listed) else { return true };
-    let (ttl, attr) = match attr {
-        Some(attr) => (FOREVER, file_attr(&attr)),
-        None => (NEVER, unknown_attr(found, listed.kind)),
-    };
-    let (inode, name) = (INodeNo(found.0), OsStr::from_bytes(listed.name.as_bytes()));
-    let full = reply.add(inode, listed.cookie, name, &ttl, &attr, GENERATION);
-    if full {
-        workspace.forget([(found, 1)]);
-    }
-    !full
+    !reply.add(attr.ino, cookie, OsStr::from_bytes(name), &ttl, &attr, GENERATION)
 }

@@ -1,7 +1,7 @@
 //! From an inode to what stat(2) shows.
 
 use super::look::{Inode, Looked, View};
-use super::view::kind;
+use super::view::{Child, kind};
 use super::{FsError, Workspace};
 use crate::overlay::{FileData, Meta, NodeData};
 use crate::types::{Attr, BodyId, FileKind, Ino, Oid, TreeMode};
@@ -35,12 +35,18 @@ impl SubdirectoryCounts {
     }
 }
 
-/// All that the namespace tells of an inode; the size may have to be asked of the base.
-struct Shape {
+/// All that the namespace tells of an inode; the rest has to be asked of the base or the disk.
+pub(super) struct Shape {
     kind: FileKind,
     meta: Meta,
-    nlink: u32,
+    links: Links,
     size: Size,
+}
+
+enum Links {
+    Known(u32),
+    /// An untouched directory's: as many as this tree has subdirectories.
+    Tree(Oid),
 }
 
 enum Size {
@@ -61,15 +67,29 @@ impl Workspace {
             };
             Ok((shape, body))
         })?;
-        let Shape { kind, meta, nlink, size } = shape;
-        let size = match size {
-            Size::Known(size) => size,
-            Size::Blob(oid) => self.base.blob_size(oid)?,
-            Size::Body(_) => body.map_or(0, |body| body.len),
+        let mut attr = self.attr_of(ino, &shape)?;
+        if let Some(body) = body {
+            (attr.size, attr.blocks, attr.mtime) = (body.len, body.blocks, body.mtime);
+            attr.ctime = attr.ctime.max(body.ctime);
+        }
+        Ok(attr)
+    }
+
+    /// The attributes of what has this shape; a body is left out.
+    pub(super) fn attr_of(&self, ino: Ino, shape: &Shape) -> Result<Attr, FsError> {
+        let Shape { kind, meta, links, size } = shape;
+        let nlink = match links {
+            Links::Known(count) => *count,
+            Links::Tree(oid) => nlink_with(self.base.tree(*oid)?.subdirectories()),
         };
-        let mut attr = Attr {
+        let size = match size {
+            Size::Known(size) => *size,
+            Size::Blob(oid) => self.base.blob_size(*oid)?,
+            Size::Body(_) => 0,
+        };
+        Ok(Attr {
             ino,
-            kind,
+            kind: *kind,
             perm: meta.perm,
             nlink,
             uid: meta.uid,
@@ -80,13 +100,7 @@ impl Workspace {
             atime: meta.atime,
             mtime: meta.mtime,
             ctime: meta.ctime,
-        };
-        if let Some(body) = body {
-            attr.blocks = body.blocks;
-            attr.mtime = body.mtime;
-            attr.ctime = meta.ctime.max(body.ctime);
-        }
-        Ok(attr)
+        })
     }
 
     pub(super) fn gitfile_meta(&self) -> Meta {
@@ -96,22 +110,55 @@ impl Workspace {
 
 fn shape(view: &View<'_>, ino: Ino) -> Looked<Shape> {
     let meta = view.meta(ino)?;
-    let (kind, size) = match view.inode(ino)? {
-        Inode::Node(node) => (node.data.kind(), node_size(&node.data)),
-        Inode::Base { mode, oid, .. } => match kind(mode) {
-            FileKind::Directory => (FileKind::Directory, Size::Known(DIRECTORY_SIZE)),
-            kind => (kind, Size::Blob(oid)),
-        },
-        Inode::GitFile => {
-            let size = view.workspace.config.gitfile.len() as u64;
-            (FileKind::Regular, Size::Known(size))
+    Ok(match view.inode(ino)? {
+        Inode::Node(node) => {
+            let links = match node.data.kind() {
+                FileKind::Directory if meta.nlink > 0 => directory_nlink(view, ino)?,
+                _ => meta.nlink,
+            };
+            of_node(&node.data, meta, links)
         }
+        Inode::Base { mode, oid, .. } => of_base(mode, oid, meta),
+        Inode::GitFile => {
+            let size = Size::Known(view.workspace.config.gitfile.len() as u64);
+            Shape { kind: FileKind::Regular, meta, links: Links::Known(meta.nlink), size }
+        }
+    })
+}
+
+/// The shape of a child that was just found; None for what takes more than a look at its node.
+pub(super) fn shape_of(view: &View<'_>, child: Child) -> Option<Shape> {
+    match child {
+        Child::Base(_, mode, oid) => {
+            Some(of_base(mode, oid, view.workspace.config.base_meta(mode)))
+        }
+        Child::Node(ino) => {
+            let node = view.index.node(ino)?;
+            let takes_more =
+                matches!(node.data, NodeData::Directory(_) | NodeData::Regular(FileData::Body(_)));
+            (!takes_more).then(|| of_node(&node.data, node.meta, node.meta.nlink))
+        }
+        Child::GitFile => None,
+    }
+}
+
+fn of_node(data: &NodeData, meta: Meta, links: u32) -> Shape {
+    Shape { kind: data.kind(), meta, links: Links::Known(links), size: node_size(data) }
+}
+
+fn of_base(mode: TreeMode, oid: Oid, meta: Meta) -> Shape {
+    let kind = kind(mode);
+    let (links, size) = match (kind, mode) {
+        (FileKind::Directory, TreeMode::Tree) if meta.nlink > 0 => {
+            (Links::Tree(oid), Size::Known(DIRECTORY_SIZE))
+        }
+        (FileKind::Directory, _) => {
+            let count = if meta.nlink > 0 { nlink_with(0) } else { 0 };
+            (Links::Known(count), Size::Known(DIRECTORY_SIZE))
+        }
+        _ => (Links::Known(meta.nlink), Size::Blob(oid)),
     };
-    let nlink = match kind {
-        FileKind::Directory if meta.nlink > 0 => directory_nlink(view, ino)?,
-        _ => meta.nlink,
-    };
-    Ok(Shape { kind, meta, nlink, size })
+    Shape { kind, meta, links, size }
 }
 
 fn node_size(data: &NodeData) -> Size {
@@ -126,15 +173,19 @@ fn node_size(data: &NodeData) -> Size {
 }
 
 /// As ext4: its name, its `.`, and the `..` of each subdirectory.
+fn nlink_with(subdirectories: u32) -> u32 {
+    2 + subdirectories
+}
+
 fn directory_nlink(view: &View<'_>, ino: Ino) -> Looked<u32> {
     let known = view.workspace.subdirectories.lock().0.get(&ino).copied();
     if let Some(count) = known {
-        return Ok(2 + count);
+        return Ok(nlink_with(count));
     }
     let dir = view.dir(ino)?;
     let count = dir.subdirectories(|child| view.node_kind(child) == FileKind::Directory);
     if !dir.delta.is_empty() {
         view.workspace.subdirectories.lock().0.insert(ino, count);
     }
-    Ok(2 + count)
+    Ok(nlink_with(count))
 }

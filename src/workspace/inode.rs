@@ -5,6 +5,8 @@
 //! inode was touched is simply no longer looked at. What is remembered lives exactly as long as
 //! somebody refers to it: the kernel's lookups, open handles, or a remembered child.
 
+use super::FsError;
+use super::view::Child;
 use crate::types::{Ino, Name, Oid, TreeMode};
 use std::collections::HashMap;
 
@@ -63,13 +65,26 @@ impl InodeTable {
         self.known.len()
     }
 
+    /// Counts one lookup of `child`, found as `name` in the directory `parent`.
+    pub fn count(&mut self, parent: Ino, child: Child, name: &Name) -> Result<(), FsError> {
+        match child {
+            Child::Node(ino) => self.looked_up(ino),
+            Child::GitFile => self.looked_up(Ino::GITFILE),
+            Child::Base(ino, mode, oid) => {
+                let origin = Origin { parent, name: name.clone(), mode, oid };
+                self.looked_up_base(ino, origin).map_err(|_| FsError::Collision(ino))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Counts one lookup of an inode that has a node.
     pub fn looked_up(&mut self, ino: Ino) {
         self.known.entry(ino).or_default().lookups += 1;
     }
 
     /// Counts one lookup of the untouched base entry at `origin`.
-    pub fn looked_up_base(&mut self, ino: Ino, origin: Origin) -> Result<(), Collision> {
+    fn looked_up_base(&mut self, ino: Ino, origin: Origin) -> Result<(), Collision> {
         self.remember(ino, origin)?;
         self.looked_up(ino);
         Ok(())

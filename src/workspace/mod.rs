@@ -15,7 +15,7 @@
 //! content (one stripe an inode; two in stripe order)   whoever alters or replaces a file's bytes
 //!   overlay bodies: writing                              a freeze waits for it
 //!     overlay index (the namespace lock)                   shared to look, exclusive to edit
-//!       inodes, undropped, subdirectories, handles           leaves
+//!       inodes, undropped, subdirectories, listings, handles leaves
 //! ```
 //! Blobs and trees are loaded, bodies copied and synced with no index lock held.
 //! A crash leaves: what the overlay's journal and bodies hold. Lookups and handles are gone, and with
@@ -28,6 +28,7 @@ mod edit;
 mod error;
 mod handle;
 mod inode;
+mod listing;
 mod look;
 mod ops;
 mod replace;
@@ -51,6 +52,7 @@ use attr::SubdirectoryCounts;
 use content::ContentLocks;
 use handle::Handles;
 use inode::InodeTable;
+use listing::Listings;
 use std::sync::Arc;
 
 /// The file system of one workspace.
@@ -63,6 +65,7 @@ pub struct Workspace {
     /// Inodes without a name that the disk would not let us drop.
     undropped: Mutex<Vec<Ino>>,
     subdirectories: Mutex<SubdirectoryCounts>,
+    listings: Mutex<Listings>,
     handles: Handles,
     content_locks: ContentLocks,
 }
@@ -72,7 +75,7 @@ pub struct Workspace {
 pub struct Counters {
     /// Inodes that somebody refers to.
     pub inodes: usize,
-    /// Open files and directories.
+    /// Open files.
     pub handles: usize,
     /// Nodes of the overlay.
     pub nodes: usize,
@@ -94,6 +97,7 @@ impl Workspace {
             inodes: Mutex::default(),
             undropped: Mutex::default(),
             subdirectories: Mutex::default(),
+            listings: Mutex::default(),
             handles: Handles::default(),
             content_locks: ContentLocks::default(),
         }

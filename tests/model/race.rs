@@ -68,18 +68,17 @@ fn one_step(workspace: &Workspace, dice: &mut Dice, held: &mut Vec<Ino>) -> Resu
             read?;
         }
         10 => {
-            let fh = workspace.opendir(dir)?;
             let mut last = 0;
-            workspace.readdir(fh, 0, |entry| {
+            workspace.readdir_plus(dir, 0, |entry, found| {
                 let cookie = match entry {
                     toft::workspace::DirEntry::Dot { cookie, .. } => cookie,
-                    toft::workspace::DirEntry::Listed(_, listed) => listed.cookie,
+                    toft::workspace::DirEntry::Listed(listed) => listed.cookie,
                 };
                 assert!(cookie > last);
                 last = cookie;
+                held.extend(found.map(|(ino, _)| ino));
                 true
             })?;
-            workspace.releasedir(fh);
         }
         _ => {
             let Some(attr) = workspace.lookup(dir, name)? else { return Ok(()) };

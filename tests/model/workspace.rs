@@ -21,7 +21,8 @@ pub struct Direct {
     state: State<'static>,
     workspace: Arc<Workspace>,
     files: [Option<(Ino, Fh, bool)>; crate::ops::FILE_SLOTS],
-    dirs: [Option<(Ino, Fh)>; crate::ops::DIR_SLOTS],
+    /// Each with a lookup of its own, as the kernel keeps one of what is open.
+    dirs: [Option<Ino>; crate::ops::DIR_SLOTS],
     /// Lookups that were not forgotten yet.
     held: Vec<Ino>,
     frozen: Option<(Freeze, BTreeMap<Ino, Vec<u8>>)>,
@@ -70,7 +71,7 @@ impl Direct {
     fn dir(&mut self, dir: &Dir) -> Ino {
         match dir {
             Dir::Path(path) => self.walk(path),
-            Dir::Slot(slot) => self.dirs[*slot].unwrap().0,
+            Dir::Slot(slot) => self.dirs[*slot].unwrap(),
         }
     }
 
@@ -95,6 +96,12 @@ impl Direct {
     fn made(&mut self, attr: Result<Attr, FsError>) -> Result<u64, FsError> {
         self.held.push(attr?.ino);
         Ok(0)
+    }
+
+    fn close_dir(&mut self, slot: usize) {
+        if let Some(ino) = self.dirs[slot].take().filter(|ino| *ino != Ino::ROOT) {
+            self.workspace.forget([(ino, 1)]);
+        }
     }
 
     fn close_all(&mut self) {
@@ -227,15 +234,15 @@ impl Direct {
             }
             Step::OpenDir(slot, path) => {
                 let ino = self.walk(path);
-                let fh = workspace.opendir(ino)?;
-                if let Some((_, fh)) = self.dirs[*slot].replace((ino, fh)) {
-                    workspace.releasedir(fh);
+                if ino != Ino::ROOT {
+                    assert_eq!(self.held.pop(), Some(ino));
                 }
+                self.close_dir(*slot);
+                self.dirs[*slot] = Some(ino);
                 Ok(0)
             }
             Step::CloseDir(slot) => {
-                let (_, fh) = self.dirs[*slot].take().unwrap();
-                workspace.releasedir(fh);
+                self.close_dir(*slot);
                 Ok(0)
             }
             Step::Fsync(slot) => workspace.fsync(self.files[*slot].unwrap().1).map(|()| 0),
@@ -323,47 +330,54 @@ impl System for Direct {
     }
 
     fn see_open_dir(&mut self, slot: usize) -> Attr {
-        self.workspace.getattr(self.dirs[slot].unwrap().0).unwrap()
+        self.workspace.getattr(self.dirs[slot].unwrap()).unwrap()
     }
 }
 
 /// What is at each path; true for files that are written in place.
 pub type Found = BTreeMap<Vec<Vec<u8>>, (Seen, bool)>;
 
-/// Reads the directory in small pieces, through a handle.
+/// Reads the directory in small pieces, every other one with attributes.
 fn list(workspace: &Workspace, ino: Ino) -> Vec<(Vec<u8>, Ino)> {
-    let fh = workspace.opendir(ino).unwrap();
     let mut all = Vec::new();
-    let (mut offset, mut dots) = (0, 0);
+    let (mut offset, mut dots, mut plus) = (0, 0, false);
     loop {
         let (before, mut room) = (offset, 3);
-        workspace
-            .readdir(fh, offset, |entry| {
-                if room == 0 {
-                    return false;
+        let mut counted = Vec::new();
+        let mut each = |entry: DirEntry<'_>, found: Option<(Ino, Option<Attr>)>| {
+            if room == 0 {
+                return false;
+            }
+            room -= 1;
+            let cookie = match entry {
+                DirEntry::Dot { cookie, .. } => {
+                    dots += 1;
+                    cookie
                 }
-                room -= 1;
-                let cookie = match entry {
-                    DirEntry::Dot { cookie, .. } => {
-                        dots += 1;
-                        cookie
-                    }
-                    DirEntry::Listed(_, listed) => {
-                        all.push((listed.name.as_bytes().to_vec(), listed.ino));
-                        listed.cookie
-                    }
-                };
-                assert!(cookie > offset, "places grow");
-                offset = cookie;
-                true
-            })
-            .unwrap();
+                DirEntry::Listed(listed) => {
+                    all.push((listed.name.as_bytes().to_vec(), listed.ino));
+                    listed.cookie
+                }
+            };
+            counted.extend(found);
+            assert!(cookie > offset, "places grow");
+            offset = cookie;
+            true
+        };
+        match plus {
+            true => workspace.readdir_plus(ino, before, each).unwrap(),
+            false => workspace.readdir(ino, before, |entry| each(entry, None)).unwrap(),
+        }
+        for (found, attr) in counted {
+            assert_eq!(attr, workspace.getattr(found).ok());
+            workspace.forget([(found, 1)]);
+        }
+        plus = !plus;
         if offset == before {
             break;
         }
     }
     assert_eq!(dots, 2);
-    workspace.releasedir(fh);
     all
 }
 

@@ -55,7 +55,7 @@ impl Workspace {
             self.closed(ino);
             return Err(error);
         }
-        Ok(self.handles.open_file(ino))
+        Ok(self.handles.open(ino))
     }
 
     /// Closes a file; it goes if it has no name and nobody else uses it.
@@ -132,8 +132,7 @@ impl Workspace {
     }
 
     /// Makes the directory's entries durable, and with them everything acknowledged before.
-    pub fn fsyncdir(&self, fh: Fh) -> Result<(), FsError> {
-        self.handles.dir(fh)?;
+    pub fn fsyncdir(&self) -> Result<(), FsError> {
         Ok(self.overlay.sync()?)
     }
 }

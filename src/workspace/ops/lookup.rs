@@ -1,8 +1,7 @@
 use crate::overlay::{Change, NodeData};
 use crate::types::{Attr, Ino, Name, TreeMode};
-use crate::workspace::inode::Origin;
 use crate::workspace::look::Inode;
-use crate::workspace::view::{Child, Listed};
+use crate::workspace::view::Child;
 use crate::workspace::{FsError, Workspace};
 
 /// What readlink(2) can return; a longer target could never be followed.
@@ -20,30 +19,12 @@ impl Workspace {
         attr.map(Some)
     }
 
-    /// The same for an entry of a listing, which is shown even where its object is damaged:
-    /// without attributes then, but counted all the same.
-    pub fn lookup_listed(
-        &self,
-        parent: Ino,
-        entry: &Listed,
-    ) -> Result<Option<(Ino, Option<Attr>)>, FsError> {
-        let found = self.find_and_count(parent, &entry.name)?;
-        Ok(found.map(|ino| (ino, self.getattr(ino).ok())))
-    }
-
     fn find_and_count(&self, parent: Ino, name: &Name) -> Result<Option<Ino>, FsError> {
         self.look(|view| {
             let dir = view.dir(parent)?;
             let child = view.child(&dir, name)?;
-            let mut table = self.inodes.lock();
-            match child {
-                Some(Child::Node(ino)) => table.looked_up(ino),
-                Some(Child::Base(ino, mode, oid)) => {
-                    let origin = Origin { parent, name: name.clone(), mode, oid };
-                    table.looked_up_base(ino, origin).map_err(|_| FsError::Collision(ino))?;
-                }
-                Some(Child::GitFile) => table.looked_up(Ino::GITFILE),
-                None => {}
+            if let Some(child) = child {
+                self.inodes.lock().count(parent, child, name)?;
             }
             Ok(child.map(Child::ino))
         })
