@@ -15,7 +15,7 @@ use toft::git::{CommitSpec, Git, Repo, TreeItem};
 use toft::registry::{Directories, FlushPolicy, Registry};
 use toft::sys::{Clock, Disk, OsClock, OsDisk, Reason};
 use toft::types::{HashKind, Ino, Name, Oid, TreeMode, WorkspaceId};
-use toft::workspace::{Caller, DirEntry, OpenMode, Workspace, WriteMode};
+use toft::workspace::{Caller, OpenMode, Workspace, WriteMode};
 
 pub const MAIN: &str = "refs/heads/main";
 const NAMES: [&str; 6] = ["a", "b", "c", "dir/d", "dir/e", "new"];
@@ -147,16 +147,12 @@ pub fn files_of(repo: &Repo, commit: Oid) -> Result<Files, String> {
 pub fn files_in(workspace: &Workspace) -> Files {
     let (mut files, mut todo) = (Files::new(), vec![(String::new(), Ino::ROOT)]);
     while let Some((at, dir)) = todo.pop() {
-        let fh = workspace.opendir(dir).unwrap();
-        let mut names = Vec::new();
-        let mut see = |entry: DirEntry<'_>| {
-            if let DirEntry::Listed(_, listed) = entry {
-                names.push(String::from_utf8(listed.name.as_bytes().to_vec()).unwrap());
-            }
-            true
-        };
-        workspace.readdir(fh, 0, &mut see).unwrap();
-        workspace.releasedir(fh);
+        let names: Vec<String> = workspace
+            .list(dir)
+            .unwrap()
+            .iter()
+            .map(|listed| String::from_utf8(listed.name.as_bytes().to_vec()).unwrap())
+            .collect();
         for name in names.into_iter().filter(|name| name != ".git") {
             let attr = workspace.lookup(dir, name.as_bytes()).unwrap().unwrap();
             let path = format!("{at}{name}");
