@@ -1,6 +1,6 @@
 //! Races with what gives room back and makes things durable.
 
-use super::{ROUNDS, WRITE, bytes_of, frozen_bytes, memory, put, state};
+use super::{ROUNDS, WRITE, all_is_given_back, bytes_of, frozen_bytes, memory, put, state};
 use crate::ground::{CALLER, Dice, lower, no_node_is_lost, picture};
 use crate::powerdisk::{Luck, PowerDisk};
 use crate::threads::{self, Pace, at_once, beside, explore, times};
@@ -97,7 +97,7 @@ fn values_that_are_altered_while_they_move_stay_what_their_writers_made_them() {
             if turn % 8 != 0 {
                 return;
             }
-            let freeze = (turn % 16 == 0).then(|| workspace.overlay().freeze());
+            let freeze = (turn % 16 == 8).then(|| workspace.overlay().freeze());
             workspace.overlay().sync().unwrap();
             let Some(freeze) = freeze else { return };
             for (ino, node) in freeze.index().iter() {
@@ -118,6 +118,51 @@ fn values_that_are_altered_while_they_move_stay_what_their_writers_made_them() {
         let workspace = state.open();
         assert_eq!(picture(&workspace), before);
         as_known(&workspace);
+    });
+}
+
+#[test]
+fn a_value_that_is_written_into_a_segment_that_dies_is_kept() {
+    explore(|| {
+        let state = state(lower());
+        let workspace = state.open();
+        for round in 0..times(ROUNDS, 1) {
+            put(&workspace, b"dead", &[0; 600]).unwrap();
+            workspace.unlink(Ino::ROOT, b"dead").unwrap();
+            let bytes = [round as u8 | 1; 200];
+            let write = || put(&workspace, b"alive", &bytes).unwrap();
+            let reclaim = || {
+                workspace.overlay().compact_above(0).unwrap();
+                workspace.overlay().sync().unwrap();
+            };
+            let (ino, ()) = at_once(round, write, reclaim);
+            assert_eq!(bytes_of(&workspace, ino).unwrap(), bytes, "round {round}");
+            workspace.unlink(Ino::ROOT, b"alive").unwrap();
+        }
+        all_is_given_back(&workspace);
+    });
+}
+
+#[test]
+fn a_value_that_is_read_while_it_moves_is_whole() {
+    explore(|| {
+        let state = state(lower());
+        let workspace = state.open();
+        for round in 0..times(ROUNDS, 1) {
+            let bytes = [round as u8 | 1; 200];
+            let ino = put(&workspace, b"moving", &bytes).unwrap();
+            put(&workspace, b"dead", &[0; 600]).unwrap();
+            workspace.unlink(Ino::ROOT, b"dead").unwrap();
+            let read =
+                || (0..2).for_each(|_| assert_eq!(bytes_of(&workspace, ino).unwrap(), bytes));
+            let reclaim = || {
+                workspace.overlay().compact_above(0).unwrap();
+                workspace.overlay().sync().unwrap();
+            };
+            at_once(round, read, reclaim);
+            workspace.unlink(Ino::ROOT, b"moving").unwrap();
+        }
+        all_is_given_back(&workspace);
     });
 }
 
@@ -161,6 +206,11 @@ fn no_two_files_get_one_body_while_bodies_are_made_ahead() {
     explore(|| {
         let state = state(lower());
         let workspace = state.open();
+        // Those that were made ahead when it was opened.
+        for _ in 0..4 {
+            put(&workspace, b"spent", &[0; 140_000]).unwrap();
+            workspace.unlink(Ino::ROOT, b"spent").unwrap();
+        }
         let files = times(ROUNDS / 2, 2);
         let name = |side: u8, round: usize| format!("{side}-{round}").into_bytes();
         let bytes = |side: u8, round: usize| vec![side ^ round as u8; 140_000 + round];
@@ -236,8 +286,15 @@ fn what_was_synced_outlives_the_power_whatever_went_on_beside() {
                 let state = State::existing(lower(), dir, config, disk).with_open_repo();
                 let workspace = state.open();
                 no_node_is_lost(&workspace);
+                let at = format!("after {upto} events, {chance} %");
                 let seen = bytes_of(&workspace, workspace.attr_at(name.as_bytes()).unwrap().ino);
-                assert!(seen.unwrap() == *bytes, "{name} after {upto} events, {chance} %");
+                assert!(seen.unwrap() == *bytes, "{name} {at}");
+                // What is believed of the others is whole, too.
+                for (other, bytes, _) in synced.iter().filter(|(_, bytes, _)| bytes.len() == 700) {
+                    let Ok(attr) = workspace.attr_at(other.as_bytes()) else { continue };
+                    let seen = bytes_of(&workspace, attr.ino).unwrap();
+                    assert!(seen.is_empty() || seen == *bytes, "{other} {at}");
+                }
             }
         }
     });
