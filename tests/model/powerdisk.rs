@@ -308,9 +308,6 @@ impl PowerDisk {
         for name in listing.flatten().map(|entry| entry.file_name()) {
             let path = dir.join(&name);
             let (Ok(file), Ok(entry)) = (File::open(&path), entry_of(&path)) else { continue };
-            if watch.names.get(&(parent, name.clone())) != Some(&entry) {
-                found.push(Event::Name(Naming::Put((parent, name.clone()), entry)));
-            }
             if !entry.is_dir {
                 self.notice_bytes(&path, &file, watch, found);
             } else if watch.stamps.insert(entry.ino, (0, 0, 0)).is_none() {
@@ -318,6 +315,10 @@ impl PowerDisk {
             }
             if entry.is_dir {
                 todo.push(path);
+            }
+            // After the bytes: git names its packs when they are synced.
+            if watch.names.get(&(parent, name.clone())) != Some(&entry) {
+                found.push(Event::Name(Naming::Put((parent, name.clone()), entry)));
             }
             here.insert(name, entry);
         }

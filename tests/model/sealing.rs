@@ -38,6 +38,22 @@ pub struct Moment {
     pub queued: Option<Oid>,
 }
 
+/// What can be done.
+#[derive(Clone, Copy)]
+pub enum Step {
+    Write,
+    Remove,
+    Sync,
+    Flush {
+        push: bool,
+    },
+    /// Somebody else pushes.
+    Other,
+    /// The remote goes, or comes back.
+    Toggle,
+    Reopen,
+}
+
 /// A commit of this workspace.
 pub struct Made {
     pub files: Files,
@@ -286,28 +302,42 @@ impl Site {
         self.home.path().join("away.git")
     }
 
-    /// Does something, and notes what it led to.
-    pub fn step(&mut self, rng: &mut TestRng) {
+    /// Does something.
+    pub fn any_step(&mut self, rng: &mut TestRng) {
+        let step = match rng.random_range(0..20) {
+            0..9 => Step::Write,
+            9..11 => Step::Remove,
+            11 => Step::Sync,
+            12..14 => Step::Flush { push: false },
+            14..17 => Step::Flush { push: true },
+            17 => Step::Other,
+            18 => Step::Toggle,
+            _ => Step::Reopen,
+        };
+        self.step(step, rng);
+    }
+
+    /// Does it, and notes what it led to.
+    pub fn step(&mut self, step: Step, rng: &mut TestRng) {
         let from = self.disk.len();
         let mut files = self.moments.last().unwrap().files.clone();
         let (mut synced, mut queued) = (false, None);
-        match rng.random_range(0..20) {
-            0..9 => self.write(&mut files, rng),
-            9..11 => self.remove(&mut files, rng),
-            11 => {
+        match step {
+            Step::Write => self.write(&mut files, rng),
+            Step::Remove => self.remove(&mut files, rng),
+            Step::Sync => {
                 self.engine().keep_house();
                 synced = true;
             }
-            kind @ 12..17 => {
-                let push = kind >= 14;
+            Step::Flush { push } => {
                 self.flush(push, &files);
                 files = self.absorbed(files);
                 queued = push.then(|| self.tip());
                 synced = true;
             }
-            17 => self.other(rng),
-            18 => self.toggle(),
-            _ => {
+            Step::Other => self.other(),
+            Step::Toggle => self.toggle(),
+            Step::Reopen => {
                 self.reopen();
                 synced = true;
             }
@@ -357,7 +387,7 @@ impl Site {
     }
 
     /// Somebody else pushes.
-    fn other(&mut self, _: &mut TestRng) {
+    fn other(&mut self) {
         let remote = self.remote();
         if remote.is_dir() {
             self.others += 1;

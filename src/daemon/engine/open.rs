@@ -8,10 +8,10 @@ use crate::daemon::host::Host;
 use crate::dotgit::{self, Files};
 use crate::git::{Credential, Repo};
 use crate::overlay::Overlay;
-use crate::registry::{Lease, Status, WorkspacePaths, WorkspaceRecord};
-use crate::sync::{Outbox, Pusher, Target};
+use crate::registry::{Lease, Milestone, Status, WorkspacePaths, WorkspaceRecord};
+use crate::sync::{Outbox, Pusher, RefState, Target};
 use crate::sys::Cancel;
-use crate::types::{Timespec, WorkspaceId};
+use crate::types::{Oid, Timespec, WorkspaceId};
 use crate::workspace::{ViewConfig, Workspace};
 use parking_lot::Mutex;
 use std::sync::{Arc, OnceLock};
@@ -38,8 +38,17 @@ impl Engine {
             tracing::warn!(%error, "git's index could not be mended");
         }
         let base = Arc::new(Base::new(repo.clone(), paths.root().to_owned()));
+        let outbox = Arc::new(Outbox::open(&paths.outbox(), host.disk.clone())?);
         if recovered.void_batches + recovered.void_segments > 0 {
-            record = host.registry.update(id, |record| record.rolled_back = true)?;
+            let sealed = queued_head(&repo, &outbox)?;
+            let at_s = host.clock.now().sec;
+            record = host.registry.update(id, |record| {
+                // A flush that was cut short had no time to note its commit.
+                if let Some(commit) = sealed.filter(|_| !record.rolled_back) {
+                    record.last_seal = Some(Milestone { commit, at_s });
+                }
+                record.rolled_back = true;
+            })?;
         }
         let overlay = Arc::new(overlay);
         let workspace = Arc::new(Workspace::new(
@@ -49,7 +58,6 @@ impl Engine {
             view_config(&record, &paths),
         ));
         tracing::debug!(?recovered, workspace = %id, "opened");
-        let outbox = Arc::new(Outbox::open(&paths.outbox(), host.disk.clone())?);
         let target = Target {
             repo: repo.clone(),
             url: record.source.url.clone(),
@@ -79,6 +87,18 @@ impl Engine {
             lease,
         })
     }
+}
+
+/// HEAD's commit, if it went to the queue: the files were synced before that.
+fn queued_head(repo: &Repo, outbox: &Outbox) -> Result<Option<Oid>, Failure> {
+    // One that cannot be read is told by fsck.
+    let Ok(Some(tip)) = repo.head().map(|head| head.tip()) else { return Ok(None) };
+    let knows = |state: &RefState| {
+        let pending = state.pending.as_ref().map(|record| record.new);
+        let aside = state.conflict.as_ref().map(|conflict| conflict.record.new);
+        [pending, aside, state.delivered].contains(&Some(tip))
+    };
+    Ok(outbox.states()?.iter().any(knows).then_some(tip))
 }
 
 /// How the workspace shows; making one takes the same as opening it.

@@ -42,6 +42,10 @@ impl Engine {
             let seq = cut.map_or(self.overlay.seq(), |cut| cut.freeze.seq());
             return Ok(self.outbox.enqueue(&PushIntent { refname, new, seq })?);
         }
+        if cut.is_none() {
+            // What is in the queue is never newer than the files, which no seal has synced here.
+            self.overlay.sync()?;
+        }
         let Some(branch) = &self.record.branch else { return Ok(()) };
         let Some(tip) = self.repo.read_ref(branch)? else { return Ok(()) };
         if self.is_delivered(tip)? {
