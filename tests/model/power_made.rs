@@ -1,7 +1,7 @@
 //! Power loss while a workspace is made: there is none afterwards, or a whole one; and what was
 //! fsynced in it is there.
 
-use crate::power_seals::{NextBoot, luck, rng_of};
+use crate::power_seals::{NextBoot, luck, rng_of, wanted};
 use crate::powerdisk::PowerDisk;
 use crate::sealing::{
     Files, MAIN, files_in, files_of, flush, host, open, seed, shm, wish, write_file,
@@ -165,7 +165,7 @@ fn files_below(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 fn explore(seed: u64, workloads: u32, skips: Option<Reason>) -> Result<(), String> {
-    toft::sys::allow_many_files().unwrap();
+    let (seed, workloads) = wanted(seed, workloads);
     println!("seed {seed}, {workloads} workspaces made, {CUTS} cuts each");
     let mut rng = rng_of(seed);
     for workload in 0..workloads {
@@ -184,6 +184,7 @@ fn explore(seed: u64, workloads: u32, skips: Option<Reason>) -> Result<(), Strin
                 .map_err(|why| format!("seed {seed}, {at}:\n{why}"))?;
         }
     }
+    println!("{} cuts", workloads * CUTS);
     Ok(())
 }
 

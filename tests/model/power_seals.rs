@@ -302,12 +302,17 @@ pub fn luck(rng: &mut TestRng) -> Luck {
     Luck { names: chance(rng), bytes: chance(rng) }
 }
 
-/// Runs workloads and cuts; the first cut that cannot be explained.
-fn explore(seed: u64, workloads: u32, skips: Option<Reason>) -> Result<u32, String> {
+/// Seed and number of workloads, unless the environment says otherwise.
+pub fn wanted(seed: u64, workloads: u32) -> (u64, u32) {
     toft::sys::allow_many_files().unwrap();
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let seed = number("TOFT_MODEL_SEED").unwrap_or(0) * 1000 + seed;
     let workloads = number("TOFT_SEAL_WORKLOADS").map_or(workloads, |count| count as u32);
+    (number("TOFT_MODEL_SEED").unwrap_or(0) * 1000 + seed, workloads)
+}
+
+/// Runs workloads and cuts; the first cut that cannot be explained.
+fn explore(seed: u64, workloads: u32, skips: Option<Reason>) -> Result<u32, String> {
+    let (seed, workloads) = wanted(seed, workloads);
     println!("seed {seed}, {workloads} workloads with seals and pushes, {CUTS} cuts each");
     let mut rng = rng_of(seed);
     let mut cuts = 0;
