@@ -2,8 +2,7 @@
 //! by one there, whatever was done first.
 
 use super::{DotgitError, Result};
-use crate::git::Repo;
-use crate::types::Oid;
+use crate::git::{Repo, remove_orphan_indexes};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -23,21 +22,11 @@ pub fn clear_after_power_loss(gitdir: &Path) -> Result<()> {
     let has = |path: &Path, kind: &str| path.extension().is_some_and(|extension| extension == kind);
     let refs = files_below(gitdir.join("refs"))?;
     dead.extend(refs.into_iter().filter(|path| has(path, "lock")));
-    let packs = files_below(gitdir.join("objects/pack"))?.into_iter();
-    dead.extend(packs.filter(|path| has(path, "idx") && !path.with_extension("pack").exists()));
     remove(dead)?;
+    remove_orphan_indexes(gitdir)?;
     let repo = Repo::open(gitdir)?;
-    let mut dangling = files_below(gitdir.join("refs/remotes"))?;
-    dangling.extend(files_below(gitdir.join("refs/toft"))?);
-    dangling.retain(|path| !leads_somewhere(&repo, path));
-    remove(dangling)
-}
-
-/// Whether a ref is symbolic, or its object is here.
-fn leads_somewhere(repo: &Repo, path: &Path) -> bool {
-    let Ok(text) = std::fs::read(path) else { return true };
-    let object = Oid::from_hex(text.trim_ascii_end());
-    text.starts_with(b"ref: ") || object.is_ok_and(|oid| repo.exists(oid))
+    repo.remove_dangling_refs("refs/remotes")?;
+    Ok(repo.remove_dangling_refs("refs/toft")?)
 }
 
 fn remove(dead: Vec<PathBuf>) -> Result<()> {

@@ -28,6 +28,26 @@ impl Git {
     }
 }
 
+/// Removes indexes of packs that are not there, which power loss may leave: what they list would count
+/// as stored.
+pub fn remove_orphan_indexes(gitdir: &Path) -> Result<()> {
+    let dir = gitdir.join("objects/pack");
+    let failed = || GitError::io(format!("look through {}", dir.display()));
+    let entries = match read_dir(&dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(failed())?,
+    };
+    for entry in entries {
+        let path = entry.map_err(failed())?.path();
+        let is_index = path.extension().is_some_and(|extension| extension == "idx");
+        if is_index && !path.with_extension("pack").exists() {
+            tracing::info!(path = %path.display(), "removed the index of a pack that is gone");
+            std::fs::remove_file(&path).map_err(failed())?;
+        }
+    }
+    Ok(())
+}
+
 fn count_packs(dir: &Path) -> std::io::Result<usize> {
     let entries = match read_dir(dir) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),

@@ -39,6 +39,7 @@ pub use exclude::Excludes;
 pub use filter::Filters;
 pub use hash::Hasher;
 pub use identity::{Date, Identity, Person, Signature};
+pub use maintenance::remove_orphan_indexes;
 pub use merge::{ConflictPath, MergeOutcome, Side};
 pub use porcelain::{LsRemote, PushResult};
 pub use process::Git;

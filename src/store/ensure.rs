@@ -5,7 +5,7 @@ use super::place::{Place, exists, path_of};
 use super::refs::{self, KEEP, REMOTES};
 use super::sweep::sweep;
 use super::{Result, StoreError, store_key};
-use crate::git::{Depth, FetchOptions, Git, GitError, LsRemote, Repo};
+use crate::git::{Depth, FetchOptions, Git, GitError, LsRemote, Repo, remove_orphan_indexes};
 use crate::sys::{Disk, Reason};
 use crate::types::{HashKind, Oid};
 use std::fs::File;
@@ -67,7 +67,9 @@ pub fn ensure(
     if !exists(&place.path) {
         place.create(request.url, remote.hash, disk)?;
     }
+    remove_orphan_indexes(&place.path)?;
     let repo = Repo::open(&place.path)?;
+    repo.remove_dangling_refs("refs")?;
     if repo.hash_kind() != remote.hash {
         let (have, want) = (repo.hash_kind(), remote.hash);
         return Err(StoreError::HashChanged { path: place.path, have, want });

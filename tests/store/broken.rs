@@ -1,6 +1,6 @@
 //! No network, killed clones, deleted and damaged stores.
 
-use crate::gitrepo::{World, git};
+use crate::gitrepo::{World, commit_on, git, path_of};
 use crate::http::{Fault, Server};
 use crate::support::{on, packs, refs, run};
 use std::process::Command;
@@ -51,6 +51,28 @@ fn a_store_whose_files_lost_their_content_is_made_again() {
         assert_eq!(run(&world, &on(&url)).unwrap(), first);
         assert_eq!(refs(&first), ["refs/remotes/origin/main"]);
     }
+}
+
+#[test]
+fn what_power_loss_left_of_a_fetch_is_no_obstacle() {
+    let world = World::new();
+    let (url, tip) = world.seeded("remote");
+    let store = run(&world, &on(&url)).unwrap();
+    let single = store.path.join("refs/remotes/origin");
+    std::fs::create_dir_all(&single).unwrap();
+    let packs = store.path.join("objects/pack");
+    let empty = [single.join("main"), single.join("other"), packs.join("pack-12.idx")];
+    for leftover in &empty {
+        std::fs::write(leftover, "").unwrap();
+        assert_eq!(run(&world, &on(&url)).unwrap().tip, Some(tip), "{}", leftover.display());
+    }
+    std::fs::write(single.join("gone"), format!("{}\n", "1".repeat(40))).unwrap();
+    let remote = path_of(&url);
+    let next = commit_on(&remote, Some(tip), &[("more", "")], "more");
+    git(&remote, &["update-ref", "refs/heads/main", &next.to_string()]);
+    assert_eq!(run(&world, &on(&url)).unwrap().tip, Some(next));
+    assert!(empty.iter().all(|leftover| !leftover.exists()));
+    assert_eq!(refs(&store), ["refs/remotes/origin/main"]);
 }
 
 #[test]

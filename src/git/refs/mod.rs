@@ -1,5 +1,6 @@
 //! Refs: reading them, and moving one by compare-and-swap so that it is durable.
 
+mod dangling;
 mod lock;
 mod update;
 
