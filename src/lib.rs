@@ -19,7 +19,7 @@
 //! | `base` | git | the lower layer: trees and blobs, loaded when touched |
 //! | `git` | - | the only room that names `gix` or runs `git` |
 //! | `journal` | - | the write-ahead log: opaque, checked frames |
-//! | `sys` | - | bytes, fsync, time |
+//! | `sys` | - | bytes, fsync, time, locks |
 //! | `types` | nothing | ids, names, attributes |
 //!
 //! # How data flows
@@ -61,7 +61,8 @@
 //! # Locks, outermost first
 //! a file's content → `overlay::Bodies::writing` (a freeze excludes body writers) →
 //! the overlay's index (the namespace lock) → the inode table → the journal's tail → caches.
-//! No lock that a file operation needs is held across network, subprocess or fsync.
+//! No lock that a file operation needs is held across network, subprocess or fsync. `tests/races` lets a
+//! scheduler decide at each of them (`sys::locks`).
 //!
 //! # What a crash leaves
 //! kill -9 of the daemon: the journal holds every acknowledged change, bodies and value log every

@@ -1,7 +1,8 @@
-//! The ground: bytes on disk, fsync, time.
+//! The ground: bytes on disk, fsync, time, locks.
 //!
 //! Purpose: one place through which every durable byte, every fsync and every look at a clock
-//! goes, so that faults, counts and simulated time reach everything above.
+//! goes, so that faults, counts and simulated time reach everything above; and the locks of
+//! journal, overlay, base and workspace, so that a scheduler can play with them.
 //! Must not know: what the bytes mean.
 //! Invariant: an fsync that failed is reported once and never tried again here.
 
