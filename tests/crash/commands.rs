@@ -249,10 +249,12 @@ impl Run {
         code
     }
 
-    /// Waits until whoever was left is done: nobody, or a daemon that serves.
+    /// Waits until whoever was left is done: nobody, or a daemon that serves (the kernel opens and
+    /// lists directories without it, statfs(2) always asks).
     fn settle(&self) -> bool {
-        let serves =
-            || mounts::at(&self.world.dir).is_some() && std::fs::read_dir(&self.world.dir).is_ok();
+        let serves = || {
+            mounts::at(&self.world.dir).is_some() && rustix::fs::statvfs(&self.world.dir).is_ok()
+        };
         let mut alive = false;
         wait_until("those that were left are done", || {
             let left = self.world.host.processes();

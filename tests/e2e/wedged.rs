@@ -41,7 +41,7 @@ fn hang_in(dir: &Path) -> Vec<JoinHandle<Option<i32>>> {
         // never read before, so that no cache answers
         Box::new(move || File::open(to_read)?.read(&mut [0; 10]).map(drop)),
         Box::new(move || fs::write(to_make, "x")),
-        Box::new(move || fs::read_dir(to_list).map(drop)),
+        Box::new(move || fs::read_dir(to_list)?.next().transpose().map(drop)),
     ];
     let start = |call: Box<dyn FnOnce() -> std::io::Result<()> + Send>| {
         std::thread::spawn(move || call().err().and_then(|error| error.raw_os_error()))
