@@ -10,7 +10,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub const OLD: i64 = crate::view::BASE_TIME.sec;
 
 /// What there was before: the path of each inode.
-pub type Before = HashMap<u64, PathBuf>;
+pub type Before = HashMap<Identity, PathBuf>;
+
+/// The number of an inode, and when it was made, where that is known: a local disk gives the number
+/// of a removed file to the next one.
+pub type Identity = (u64, Option<SystemTime>);
+
+pub fn identity(stat: &fs::Metadata) -> Identity {
+    (stat.ino(), stat.created().ok())
+}
 
 /// A moment that all earlier changes lie before, by the kernel's coarse clock too.
 pub fn now_at_last() -> (i64, i64) {
@@ -63,7 +71,7 @@ fn line(path: &Path, stat: &fs::Metadata, before: &Before, since: (i64, i64)) ->
         let content = if ctime == "new" { content(path) } else { String::new() };
         format!("file {} {content}", stat.len())
     };
-    let was = before.get(&stat.ino()).map_or("new".into(), |path| path.display().to_string());
+    let was = before.get(&identity(stat)).map_or("new".into(), |path| path.display().to_string());
     let mtime = time((stat.mtime(), stat.mtime_nsec()), since);
     // Reading moves it on some disks and not on others: told where it was set.
     let atime = if stat.atime() < OLD { format!(" atime {}", stat.atime()) } else { String::new() };

@@ -100,7 +100,7 @@ pub fn age(dir: &Path, all: bool) -> Before {
     let mut known = Before::new();
     let mut old = Vec::new();
     snapshot::walk(dir, Path::new("."), &mut |path, stat| {
-        known.insert(stat.ino(), path.to_owned());
+        known.insert(snapshot::identity(stat), path.to_owned());
         if all || (stat.mtime(), stat.mtime_nsec()) != (OLD, 0) {
             old.push(dir.join(path));
         }
