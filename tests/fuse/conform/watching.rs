@@ -4,9 +4,14 @@ use super::calls::*;
 use super::kinds::KINDS;
 use super::matrix::{Act, Answer, Matrix, Row, Site, done};
 use super::stage::Kind;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{AtFlags, FileType, OFlags, RenameFlags, XattrFlags, inotify};
 use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
+
+/// How long a close may take to be told.
+const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
 const OBJECTS: &[Kind] = &[KINDS[0], KINDS[3], KINDS[7], KINDS[8], KINDS[9], KINDS[13]];
 
@@ -18,20 +23,44 @@ fn watch(site: &Site, act: Act) -> Answer {
     let itself =
         inotify::add_watch(&watcher, &site.it, flags | inotify::WatchFlags::DONT_FOLLOW).ok();
     let outcome = super::raw::errno_name(&act(site));
+    let (mut told, mut open) = (Vec::new(), 0);
+    // What is closed is told so when the last to have it goes, which is a child that another test
+    // just forks, now and then: the file is waited for.
+    while read_events(&watcher, (above, itself), &mut told, &mut open) && open > 0 {
+        let mut ready = [PollFd::new(&watcher, PollFlags::IN)];
+        if poll(&mut ready, Some(&PATIENCE))? == 0 {
+            break;
+        }
+    }
+    Ok(format!("{outcome}: {}", told.join(", ")))
+}
+
+/// Reads what there is; counts opens that no close was told of yet. False at the end of the watch.
+fn read_events(
+    watcher: &OwnedFd,
+    (above, itself): (i32, Option<i32>),
+    told: &mut Vec<String>,
+    open: &mut i32,
+) -> bool {
     let mut space = [MaybeUninit::uninit(); 8192];
-    let mut reader = inotify::Reader::new(&watcher, &mut space);
-    let mut told = Vec::new();
-    while let Ok(event) = reader.next() {
+    let mut reader = inotify::Reader::new(watcher, &mut space);
+    loop {
+        let event = match reader.next() {
+            Ok(event) => event,
+            Err(error) => return error == rustix::io::Errno::AGAIN,
+        };
         let whose = match Some(event.wd()) {
             wd if wd == Some(above) => "above",
             wd if wd == itself => "itself",
             _ => "?",
         };
+        let closed = inotify::ReadFlags::CLOSE_WRITE | inotify::ReadFlags::CLOSE_NOWRITE;
+        *open += i32::from(event.events().contains(inotify::ReadFlags::OPEN));
+        *open -= i32::from(event.events().intersects(closed));
         let name = event.file_name().map(|name| name.to_owned()).unwrap_or_default();
         let pair = if event.cookie() == 0 { "" } else { "of a pair" };
         told.push(format!("{whose} {:?} {name:?} {pair}", event.events()));
     }
-    Ok(format!("{outcome}: {}", told.join(", ")))
 }
 
 macro_rules! rows {
