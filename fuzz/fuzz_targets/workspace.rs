@@ -7,6 +7,8 @@
 mod generators;
 #[path = "../../tests/support/gitrepo.rs"]
 mod gitrepo;
+#[path = "../../tests/model/ground.rs"]
+mod ground;
 #[path = "../../tests/model/harness.rs"]
 mod harness;
 #[path = "../../tests/model/ops.rs"]
