@@ -2,8 +2,7 @@
 //! by one there, whatever was done first.
 
 use super::{DotgitError, Result};
-use crate::git::{Repo, remove_orphan_indexes};
-use std::io;
+use crate::git::{Repo, files_below, remove_orphan_indexes};
 use std::path::{Path, PathBuf};
 
 /// Locks of git outside of `refs`.
@@ -19,9 +18,10 @@ const LOCKS: [&str; 5] =
 pub fn clear_after_power_loss(gitdir: &Path) -> Result<()> {
     let mut dead: Vec<PathBuf> = LOCKS.iter().map(|name| gitdir.join(name)).collect();
     dead.retain(|path| path.is_file());
-    let has = |path: &Path, kind: &str| path.extension().is_some_and(|extension| extension == kind);
-    let refs = files_below(gitdir.join("refs"))?;
-    dead.extend(refs.into_iter().filter(|path| has(path, "lock")));
+    let is_lock = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "lock");
+    let refs = gitdir.join("refs");
+    let refs = files_below(&refs).map_err(DotgitError::io(&refs))?;
+    dead.extend(refs.into_iter().filter(is_lock));
     remove(dead)?;
     remove_orphan_indexes(gitdir)?;
     let repo = Repo::open(gitdir)?;
@@ -35,28 +35,4 @@ fn remove(dead: Vec<PathBuf>) -> Result<()> {
         std::fs::remove_file(&path).map_err(DotgitError::io(&path))?;
     }
     Ok(())
-}
-
-fn files_below(dir: PathBuf) -> Result<Vec<PathBuf>> {
-    let (mut files, mut dirs) = (Vec::new(), vec![dir]);
-    while let Some(dir) = dirs.pop() {
-        for (path, is_dir) in list(&dir)? {
-            let found = if is_dir { &mut dirs } else { &mut files };
-            found.push(path);
-        }
-    }
-    Ok(files)
-}
-
-/// What is in a directory, and whether it is one itself; nothing when it is missing.
-fn list(dir: &Path) -> Result<Vec<(PathBuf, bool)>> {
-    let entries = match std::fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(DotgitError::io(dir))?,
-    };
-    let entry = |entry: io::Result<std::fs::DirEntry>| {
-        let entry = entry?;
-        Ok((entry.path(), entry.file_type()?.is_dir()))
-    };
-    entries.map(entry).collect::<io::Result<_>>().map_err(DotgitError::io(dir))
 }

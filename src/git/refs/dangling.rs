@@ -28,7 +28,7 @@ impl Repo {
 }
 
 /// All files below `dir`; none when it is missing.
-fn files_below(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+pub fn files_below(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
     let (mut files, mut dirs) = (Vec::new(), vec![dir.to_owned()]);
     while let Some(dir) = dirs.pop() {
         let entries = match std::fs::read_dir(&dir) {

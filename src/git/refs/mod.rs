@@ -4,6 +4,8 @@ mod dangling;
 mod lock;
 mod update;
 
+pub use dangling::files_below;
+
 use super::{GitError, Repo, Result};
 use crate::types::Oid;
 use gix::bstr::ByteSlice;
