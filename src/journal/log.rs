@@ -255,20 +255,22 @@ impl Journal {
         let set_aside = tail.reserved.saturating_sub(tail.end);
         self.disk.set_len(&tail.file, tail.end).map_err(JournalError::io(&tail.path))?;
         tail.reserved = tail.end;
-        let made = start_segment(&self.dir, &*self.disk, tail.next).and_then(|mut new| match self
-            .reserve(&mut new, 0, reserve)
-        {
-            Ok(()) => Ok(new),
-            Err(source) => {
-                let _ = self.disk.remove_file(&new.path);
-                Err(JournalError::Io { path: new.path, source })
-            }
-        });
+        let made = self.start_reserved(tail.next, reserve);
         if made.is_err() {
             // It was there a moment ago; where somebody else has it now, deleting needs room, too.
             let _ = self.reserve(tail, 0, set_aside);
         }
         made
+    }
+
+    /// An empty segment with so many bytes set aside, or none.
+    fn start_reserved(&self, first: Seq, reserve: u64) -> Result<Tail, JournalError> {
+        let mut new = start_segment(&self.dir, &*self.disk, first)?;
+        if let Err(source) = self.reserve(&mut new, 0, reserve) {
+            let _ = self.disk.remove_file(&new.path);
+            return Err(JournalError::Io { path: new.path, source });
+        }
+        Ok(new)
     }
 
     /// Replaces all records up to `last` by `snapshot`: the state that they lead to.
