@@ -1,10 +1,11 @@
 //! One method a request: decode, call, reply.
 
+use super::ask::{Adapter, UNOPENED, caller, handle, ino, kills_suid};
 use super::convert::{kind_of_mode, rename_mode, set_time, xattr_mode};
-use super::errno::errno;
+use super::count::Kind;
 use super::{kernel, reply};
-use crate::types::{Fh, Ino};
-use crate::workspace::{Caller, FsError, Invalidation, OpenMode, SetAttr, Workspace, WriteMode};
+use crate::types::{Fh, FileKind};
+use crate::workspace::{FsError, Invalidation, OpenMode, SetAttr, Workspace, WriteMode};
 use fuser::{
     BsdFileFlags, CopyFileRangeFlags, Errno, FileHandle, Filesystem, INodeNo, KernelConfig,
     LockOwner, OpenAccMode, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
@@ -15,10 +16,7 @@ use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::time::SystemTime;
 
 thread_local! {
@@ -26,70 +24,24 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The workspace as fuser calls it.
-pub(super) struct Adapter {
-    workspace: Arc<Workspace>,
-    /// What the kernel must forget; told by a thread of its own.
-    stale: Sender<Invalidation>,
-    /// An old kernel wants an answer to each opendir(3).
-    opens_directories: bool,
-}
-
-impl Adapter {
-    pub fn new(workspace: Arc<Workspace>, stale: Sender<Invalidation>) -> Self {
-        Self { workspace, stale, opens_directories: true }
-    }
-
-    /// Asks the workspace. A panic costs this one request, not the mount.
-    fn ask<T>(&self, question: impl FnMut(&Workspace) -> Result<T, FsError>) -> Result<T, Errno> {
-        match catch_unwind(AssertUnwindSafe(|| self.workspace.with_room(question))) {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => {
-                let code = errno(&error);
-                if code == libc::EIO {
-                    tracing::error!(%error, "answered EIO");
-                }
-                Err(Errno::from_i32(code))
-            }
-            Err(_) => {
-                tracing::error!("a file operation panicked; answered EIO");
-                Err(Errno::EIO)
-            }
-        }
-    }
-}
-
-fn ino(ino: INodeNo) -> Ino {
-    Ino(ino.0)
-}
-
-fn fh(fh: FileHandle) -> Fh {
-    Fh(fh.0)
-}
-
-fn caller(request: &Request) -> Caller {
-    Caller { uid: request.uid(), gid: request.gid(), pid: request.pid() }
-}
-
-/// Whether the caller loses set-user-id bits by writing. The kernel knows exactly (CAP_FSETID) but
-/// tells it for writes only.
-fn kills_suid(request: &Request) -> bool {
-    request.uid() != 0
-}
-
 impl Filesystem for Adapter {
     fn init(&mut self, _request: &Request, config: &mut KernelConfig) -> io::Result<()> {
-        self.opens_directories = !kernel::configure(config);
+        let able = kernel::configure(config);
+        self.opens_directories = !able.opens_directories;
+        self.opens_files |= !able.opens_files;
         Ok(())
     }
 
     fn lookup(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        reply::found(reply, self.ask(|workspace| workspace.lookup(ino(parent), name.as_bytes())));
+        reply::found(
+            reply,
+            self.ask(Kind::Lookup, |workspace| workspace.lookup(ino(parent), name.as_bytes())),
+        );
     }
 
     fn forget(&self, _request: &Request, inode: INodeNo, count: u64) {
         // Nobody waits for an answer.
-        let _ = self.ask(|workspace| {
+        let _ = self.ask(Kind::Forget, |workspace| {
             workspace.forget([(ino(inode), count)]);
             Ok(())
         });
@@ -102,7 +54,7 @@ impl Filesystem for Adapter {
         _fh: Option<FileHandle>,
         reply: ReplyAttr,
     ) {
-        reply::attr(reply, self.ask(|workspace| workspace.getattr(ino(inode))));
+        reply::attr(reply, self.ask(Kind::Getattr, |workspace| workspace.getattr(ino(inode))));
     }
 
     fn setattr(
@@ -131,12 +83,13 @@ impl Filesystem for Adapter {
             atime: atime.map(set_time),
             mtime: mtime.map(set_time),
         };
-        let set = self.ask(|workspace| workspace.setattr(caller(request), ino(inode), &set));
+        let set = self
+            .ask(Kind::Setattr, |workspace| workspace.setattr(caller(request), ino(inode), &set));
         reply::attr(reply, set);
     }
 
     fn readlink(&self, _request: &Request, inode: INodeNo, reply: ReplyData) {
-        reply::data(reply, self.ask(|workspace| workspace.readlink(ino(inode))));
+        reply::data(reply, self.ask(Kind::Readlink, |workspace| workspace.readlink(ino(inode))));
     }
 
     fn mknod(
@@ -151,8 +104,9 @@ impl Filesystem for Adapter {
     ) {
         let (caller, parent, kind) = (caller(request), ino(parent), kind_of_mode(mode));
         let perm = mode & 0o7777;
-        let made = self
-            .ask(|workspace| workspace.mknod(caller, parent, name.as_bytes(), kind, perm, rdev));
+        let made = self.ask(Kind::Mknod, |workspace| {
+            workspace.mknod(caller, parent, name.as_bytes(), kind, perm, rdev)
+        });
         reply::entry(reply, made);
     }
 
@@ -166,16 +120,23 @@ impl Filesystem for Adapter {
         reply: ReplyEntry,
     ) {
         let (caller, parent, perm) = (caller(request), ino(parent), mode & 0o7777);
-        let made = self.ask(|workspace| workspace.mkdir(caller, parent, name.as_bytes(), perm));
+        let made = self
+            .ask(Kind::Mkdir, |workspace| workspace.mkdir(caller, parent, name.as_bytes(), perm));
         reply::entry(reply, made);
     }
 
     fn unlink(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        reply::empty(reply, self.ask(|workspace| workspace.unlink(ino(parent), name.as_bytes())));
+        reply::empty(
+            reply,
+            self.ask(Kind::Unlink, |workspace| workspace.unlink(ino(parent), name.as_bytes())),
+        );
     }
 
     fn rmdir(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        reply::empty(reply, self.ask(|workspace| workspace.rmdir(ino(parent), name.as_bytes())));
+        reply::empty(
+            reply,
+            self.ask(Kind::Rmdir, |workspace| workspace.rmdir(ino(parent), name.as_bytes())),
+        );
     }
 
     fn symlink(
@@ -188,7 +149,9 @@ impl Filesystem for Adapter {
     ) {
         let (caller, parent) = (caller(request), ino(parent));
         let target = target.as_os_str().as_bytes();
-        let made = self.ask(|workspace| workspace.symlink(caller, parent, name.as_bytes(), target));
+        let made = self.ask(Kind::Symlink, |workspace| {
+            workspace.symlink(caller, parent, name.as_bytes(), target)
+        });
         reply::entry(reply, made);
     }
 
@@ -205,8 +168,9 @@ impl Filesystem for Adapter {
         let whiteout = flags.contains(RenameFlags::RENAME_WHITEOUT).then(|| caller(request));
         let Some(mode) = rename_mode(flags) else { return reply.error(Errno::EINVAL) };
         let (from, to) = ((ino(parent), name.as_bytes()), (ino(new_parent), new_name.as_bytes()));
-        let done =
-            self.ask(|workspace| workspace.rename(from.0, from.1, to.0, to.1, mode, whiteout));
+        let done = self.ask(Kind::Rename, |workspace| {
+            workspace.rename(from.0, from.1, to.0, to.1, mode, whiteout)
+        });
         reply::empty(reply, done);
     }
 
@@ -219,15 +183,20 @@ impl Filesystem for Adapter {
         reply: ReplyEntry,
     ) {
         let (inode, parent) = (ino(inode), ino(new_parent));
-        let made = self.ask(|workspace| workspace.link(inode, parent, new_name.as_bytes()));
+        let made =
+            self.ask(Kind::Link, |workspace| workspace.link(inode, parent, new_name.as_bytes()));
         reply::entry(reply, made);
     }
 
     fn open(&self, _request: &Request, inode: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+        if !self.opens_files {
+            self.requests.count(Kind::Open);
+            return reply.error(Errno::ENOSYS);
+        }
         // O_TRUNC comes as a SETATTR once the file is open, see `kernel`.
         let write = flags.acc_mode() != OpenAccMode::O_RDONLY;
         let mode = OpenMode { write, ..OpenMode::default() };
-        let opened = self.ask(|workspace| workspace.open(ino(inode), mode));
+        let opened = self.ask(Kind::Open, |workspace| workspace.open(ino(inode), mode));
         reply::opened(reply, opened, kernel::FILE);
     }
 
@@ -242,15 +211,22 @@ impl Filesystem for Adapter {
         reply: ReplyCreate,
     ) {
         let (caller, parent, perm) = (caller(request), ino(parent), mode & 0o7777);
-        let made = self.ask(|workspace| workspace.create(caller, parent, name.as_bytes(), perm));
+        let made = self.ask(Kind::Create, |workspace| match self.opens_files {
+            true => workspace.create(caller, parent, name.as_bytes(), perm),
+            false => {
+                let made =
+                    workspace.mknod(caller, parent, name.as_bytes(), FileKind::Regular, perm, 0);
+                made.map(|attr| (attr, UNOPENED))
+            }
+        });
         reply::created(reply, made);
     }
 
     fn read(
         &self,
         _request: &Request,
-        _inode: INodeNo,
-        handle: FileHandle,
+        inode: INodeNo,
+        fh: FileHandle,
         offset: u64,
         size: u32,
         _flags: OpenFlags,
@@ -260,7 +236,8 @@ impl Filesystem for Adapter {
         BUFFER.with_borrow_mut(|buffer| {
             buffer.resize(buffer.len().max(size as usize), 0);
             let buffer = &mut buffer[..size as usize];
-            let read = self.ask(|workspace| workspace.read(fh(handle), buffer, offset));
+            let read =
+                self.ask(Kind::Read, |workspace| workspace.read(handle(inode, fh), buffer, offset));
             reply::data(reply, read.map(|count| &buffer[..count]));
         });
     }
@@ -269,7 +246,7 @@ impl Filesystem for Adapter {
         &self,
         _request: &Request,
         inode: INodeNo,
-        handle: FileHandle,
+        fh: FileHandle,
         offset: u64,
         data: &[u8],
         write_flags: WriteFlags,
@@ -286,7 +263,9 @@ impl Filesystem for Adapter {
             // The kernel would take such a page for written.
             whole: from_cache,
         };
-        match self.ask(|workspace| workspace.write(fh(handle), data, offset, mode)) {
+        match self
+            .ask(Kind::Write, |workspace| workspace.write(handle(inode, fh), data, offset, mode))
+        {
             Ok(written) => {
                 reply.written(u32::try_from(written.count).unwrap_or(u32::MAX));
                 if written.at != offset {
@@ -299,18 +278,31 @@ impl Filesystem for Adapter {
         }
     }
 
+    fn flush(
+        &self,
+        _request: &Request,
+        _inode: INodeNo,
+        _fh: FileHandle,
+        _lock_owner: LockOwner,
+        reply: ReplyEmpty,
+    ) {
+        // It would tell nothing: writes are with the workspace when they return. Asked once.
+        self.requests.count(Kind::Flush);
+        reply.error(Errno::ENOSYS);
+    }
+
     fn release(
         &self,
         _request: &Request,
         _inode: INodeNo,
-        handle: FileHandle,
+        fh: FileHandle,
         _flags: OpenFlags,
         _lock_owner: Option<LockOwner>,
         _flush: bool,
         reply: ReplyEmpty,
     ) {
-        let done = self.ask(|workspace| {
-            workspace.release(fh(handle));
+        let done = self.ask(Kind::Release, |workspace| {
+            workspace.release(Fh(fh.0));
             Ok(())
         });
         reply::empty(reply, done);
@@ -319,15 +311,16 @@ impl Filesystem for Adapter {
     fn fsync(
         &self,
         _request: &Request,
-        _inode: INodeNo,
-        handle: FileHandle,
+        inode: INodeNo,
+        fh: FileHandle,
         _data_only: bool,
         reply: ReplyEmpty,
     ) {
-        reply::empty(reply, self.ask(|workspace| workspace.fsync(fh(handle))));
+        reply::empty(reply, self.ask(Kind::Fsync, |workspace| workspace.fsync(handle(inode, fh))));
     }
 
     fn opendir(&self, _request: &Request, _inode: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
+        self.requests.count(Kind::Opendir);
         // Directories are read without handles: the kernel need not ask again, if it can that.
         match self.opens_directories {
             true => reply.opened(FileHandle(0), kernel::DIRECTORY),
@@ -343,7 +336,7 @@ impl Filesystem for Adapter {
         offset: u64,
         mut reply: ReplyDirectory,
     ) {
-        let read = self.ask(|workspace| {
+        let read = self.ask(Kind::Readdir, |workspace| {
             workspace.readdir(ino(inode), offset, |entry| reply::add(&mut reply, &entry))
         });
         match read {
@@ -360,7 +353,7 @@ impl Filesystem for Adapter {
         offset: u64,
         mut reply: ReplyDirectoryPlus,
     ) {
-        let read = self.ask(|workspace| {
+        let read = self.ask(Kind::Readdirplus, |workspace| {
             workspace.readdir_plus(ino(inode), offset, |entry, found| {
                 reply::add_plus(&mut reply, &entry, found)
             })
@@ -379,11 +372,11 @@ impl Filesystem for Adapter {
         _data_only: bool,
         reply: ReplyEmpty,
     ) {
-        reply::empty(reply, self.ask(Workspace::fsyncdir));
+        reply::empty(reply, self.ask(Kind::Fsyncdir, Workspace::fsyncdir));
     }
 
     fn statfs(&self, _request: &Request, _inode: INodeNo, reply: ReplyStatfs) {
-        reply::statfs(reply, self.ask(Workspace::statfs));
+        reply::statfs(reply, self.ask(Kind::Statfs, Workspace::statfs));
     }
 
     fn setxattr(
@@ -397,8 +390,9 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         let Some(mode) = xattr_mode(flags) else { return reply.error(Errno::EINVAL) };
-        let done =
-            self.ask(|workspace| workspace.setxattr(ino(inode), name.as_bytes(), value, mode));
+        let done = self.ask(Kind::Setxattr, |workspace| {
+            workspace.setxattr(ino(inode), name.as_bytes(), value, mode)
+        });
         reply::empty(reply, done);
     }
 
@@ -410,47 +404,55 @@ impl Filesystem for Adapter {
         size: u32,
         reply: ReplyXattr,
     ) {
-        let value = self.ask(|workspace| workspace.getxattr(ino(inode), name.as_bytes()));
+        let value =
+            self.ask(Kind::Getxattr, |workspace| workspace.getxattr(ino(inode), name.as_bytes()));
         reply::xattr(reply, size, value);
     }
 
     fn listxattr(&self, _request: &Request, inode: INodeNo, size: u32, reply: ReplyXattr) {
-        reply::xattr(reply, size, self.ask(|workspace| workspace.listxattr(ino(inode))));
+        reply::xattr(
+            reply,
+            size,
+            self.ask(Kind::Listxattr, |workspace| workspace.listxattr(ino(inode))),
+        );
     }
 
     fn removexattr(&self, _request: &Request, inode: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        let done = self.ask(|workspace| workspace.removexattr(ino(inode), name.as_bytes()));
+        let done = self
+            .ask(Kind::Removexattr, |workspace| workspace.removexattr(ino(inode), name.as_bytes()));
         reply::empty(reply, done);
     }
 
     fn fallocate(
         &self,
         request: &Request,
-        _inode: INodeNo,
-        handle: FileHandle,
+        inode: INodeNo,
+        fh: FileHandle,
         offset: u64,
         len: u64,
         mode: i32,
         reply: ReplyEmpty,
     ) {
         let (range, kill) = ((offset, len), kills_suid(request));
-        let done = self.ask(|workspace| workspace.fallocate(fh(handle), mode, range, kill));
+        let done = self.ask(Kind::Fallocate, |workspace| {
+            workspace.fallocate(handle(inode, fh), mode, range, kill)
+        });
         reply::empty(reply, done);
     }
 
     fn lseek(
         &self,
         _request: &Request,
-        _inode: INodeNo,
-        handle: FileHandle,
+        inode: INodeNo,
+        fh: FileHandle,
         offset: i64,
         whence: i32,
         reply: ReplyLseek,
     ) {
-        let found = self.ask(|workspace| match (whence, u64::try_from(offset)) {
+        let found = self.ask(Kind::Lseek, |workspace| match (whence, u64::try_from(offset)) {
             (_, Err(_)) => Err(FsError::BeyondEnd(0)),
-            (libc::SEEK_DATA, Ok(offset)) => workspace.seek_data(fh(handle), offset),
-            (libc::SEEK_HOLE, Ok(offset)) => workspace.seek_hole(fh(handle), offset),
+            (libc::SEEK_DATA, Ok(offset)) => workspace.seek_data(handle(inode, fh), offset),
+            (libc::SEEK_HOLE, Ok(offset)) => workspace.seek_hole(handle(inode, fh), offset),
             _ => Err(FsError::Invalid("only data and holes are sought here")),
         });
         reply::offset(reply, found);
@@ -459,19 +461,22 @@ impl Filesystem for Adapter {
     fn copy_file_range(
         &self,
         request: &Request,
-        _from_inode: INodeNo,
+        from_inode: INodeNo,
         from: FileHandle,
         from_offset: u64,
-        _to_inode: INodeNo,
+        to_inode: INodeNo,
         to: FileHandle,
         to_offset: u64,
         len: u64,
         _flags: CopyFileRangeFlags,
         reply: ReplyWrite,
     ) {
-        let (from, to) = ((fh(from), from_offset), (fh(to), to_offset));
+        let from = (handle(from_inode, from), from_offset);
+        let to = (handle(to_inode, to), to_offset);
         let kill = kills_suid(request);
-        match self.ask(|workspace| workspace.copy_file_range(from, to, len, kill)) {
+        match self
+            .ask(Kind::CopyFileRange, |workspace| workspace.copy_file_range(from, to, len, kill))
+        {
             Ok(count) => reply.written(u32::try_from(count).unwrap_or(u32::MAX)),
             Err(error) => reply.error(error),
         }

@@ -18,6 +18,14 @@ pub(super) const FILE: FopenFlags = FopenFlags::FOPEN_KEEP_CACHE.union(FopenFlag
 pub(super) const DIRECTORY: FopenFlags =
     FopenFlags::FOPEN_KEEP_CACHE.union(FopenFlags::FOPEN_CACHE_DIR);
 
+/// What the kernel can do without us, once it was answered ENOSYS.
+pub(super) struct Able {
+    /// Reads directories without OPENDIR, with the flags of [`DIRECTORY`].
+    pub opens_directories: bool,
+    /// Reads and writes files without OPEN, with the flags of [`FILE`].
+    pub opens_files: bool,
+}
+
 /// Each is used where the kernel has it; the workspace is right without any.
 const WANTED: [InitFlags; 7] = [
     InitFlags::FUSE_DO_READDIRPLUS,
@@ -37,9 +45,8 @@ const WANTED: [InitFlags; 7] = [
 /// FUSE_POSIX_LOCKS and FUSE_FLOCK_LOCKS (the kernel's own locks are right on one host),
 /// FUSE_DONT_MASK and FUSE_POSIX_ACL (the kernel applies the umask; ACLs are not kept).
 ///
-/// Returns whether the kernel reads directories without opening them, with the flags of
-/// [`DIRECTORY`], once an OPENDIR was answered with ENOSYS.
-pub(super) fn configure(config: &mut KernelConfig) -> bool {
+/// Returns what the kernel does by itself.
+pub(super) fn configure(config: &mut KernelConfig) -> Able {
     for flag in WANTED {
         if let Err(missing) = config.add_capabilities(flag) {
             tracing::debug!(?missing, "the kernel does not offer this");
@@ -51,5 +58,9 @@ pub(super) fn configure(config: &mut KernelConfig) -> bool {
     if let Err(nearest) = config.set_max_background(MAX_BACKGROUND) {
         tracing::debug!(nearest, "fewer background requests");
     }
-    config.capabilities().contains(InitFlags::FUSE_NO_OPENDIR_SUPPORT)
+    let offered = config.capabilities();
+    Able {
+        opens_directories: offered.contains(InitFlags::FUSE_NO_OPENDIR_SUPPORT),
+        opens_files: offered.contains(InitFlags::FUSE_NO_OPEN_SUPPORT),
+    }
 }

@@ -11,7 +11,9 @@
 
 mod abort;
 mod adapter;
+mod ask;
 mod convert;
+mod count;
 mod errno;
 mod error;
 mod kernel;
@@ -21,8 +23,9 @@ mod reply;
 mod session;
 
 pub use abort::abort;
+pub use count::Requests;
 pub use errno::errno;
 pub use error::MountError;
-pub use mount::{Access, MountFlags, MountOptions};
+pub use mount::{Access, MountFlags, MountOptions, Opens};
 pub use notify::Notifier;
 pub use session::{End, Session, unmount};

@@ -32,6 +32,18 @@ pub struct MountOptions {
     pub access: Access,
     /// What else the kernel is told.
     pub flags: MountFlags,
+    /// Who opens files.
+    pub opens: Opens,
+}
+
+/// Whether we are told of each open(2) and close(2) of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Opens {
+    /// The kernel does it alone where it can: a file whose pages it has costs no request.
+    #[default]
+    Untold,
+    /// Each is told, for those who want to know when a file was closed.
+    Told,
 }
 
 /// Who may look into a mount, as permissions allow.
@@ -64,6 +76,7 @@ impl Default for MountOptions {
             read_only: false,
             access: Access::default(),
             flags: MountFlags::default(),
+            opens: Opens::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One mount, from mount to unmount.
 
-use super::adapter::Adapter;
+use super::ask::Adapter;
+use super::count::Requests;
 use super::mount::{self, Access, MountOptions};
 use super::{MountError, Notifier};
 use crate::workspace::Workspace;
@@ -29,6 +30,7 @@ pub enum End {
 pub struct Session {
     dir: PathBuf,
     notifier: Notifier,
+    requests: Arc<Requests>,
     ended: Arc<Ended>,
 }
 
@@ -54,7 +56,8 @@ impl Session {
         // Ordinary users may not be allowed to open the device a second time.
         config.clone_fd = mount::device().is_ok();
         let (stale, told_stale) = mpsc::channel();
-        let adapter = Adapter::new(workspace, stale);
+        let requests = Arc::new(Requests::default());
+        let adapter = Adapter::new(workspace, stale, requests.clone(), options.opens);
         let session = fuser::Session::from_fd(adapter, device, acl(options.access), config)
             .map_err(|error| give_up(&dir, error))?;
         let notifier = Notifier(session.notifier());
@@ -66,7 +69,7 @@ impl Session {
             .name("toft-fuse".into())
             .spawn(move || tell.set(how_it_ended(session.run(), &at, id)))
             .map_err(|error| give_up(&dir, error))?;
-        Ok(Self { dir, notifier, ended })
+        Ok(Self { dir, notifier, requests, ended })
     }
 
     /// Where it is mounted.
@@ -77,6 +80,11 @@ impl Session {
     /// For telling the kernel what changed without it.
     pub fn notifier(&self) -> &Notifier {
         &self.notifier
+    }
+
+    /// How many requests the kernel has sent.
+    pub fn requests(&self) -> &Requests {
+        &self.requests
     }
 
     /// How the session ended, if it has.

@@ -37,6 +37,7 @@ mod write;
 
 pub use config::{Caller, ViewConfig};
 pub use error::FsError;
+pub use handle::Handle;
 pub use ops::{
     DirEntry, FsStat, OpenMode, RenameMode, SetAttr, SetTime, WriteMode, Written, XattrMode,
 };

@@ -207,7 +207,10 @@ impl Workspace {
             })
         });
         match filled {
-            Ok(()) => Ok(body),
+            Ok(()) => {
+                self.handles.let_go(&[ino]);
+                Ok(body)
+            }
             Err(error) => {
                 bodies.discard(body);
                 Err(error)

@@ -1,8 +1,8 @@
 //! `.git` at the root.
 
 use crate::view::GITFILE;
-use crate::world::{World, check_errnos, errno, is_root, stat};
-use std::fs::{self, File, OpenOptions};
+use crate::world::{World, check_errnos, errno, is_root, stat, write_to};
+use std::fs::{self, File};
 use std::os::unix::fs::{DirEntryExt, MetadataExt, symlink};
 
 #[test]
@@ -12,7 +12,7 @@ fn it_is_a_file_that_nobody_changes() {
     // For others than root the kernel looks at the mode first.
     let denied = if is_root() { libc::EPERM } else { libc::EACCES };
     check_errnos(&[
-        ("write", errno(OpenOptions::new().write(true).open(&path)), denied),
+        ("write", errno(write_to(&path)), denied),
         ("truncate", errno(File::create(&path)), denied),
         ("unlink", errno(fs::remove_file(&path)), libc::EPERM),
         ("rmdir", errno(fs::remove_dir(&path)), libc::ENOTDIR),

@@ -3,8 +3,8 @@
 
 mod attr;
 mod conform;
+mod counts;
 mod create;
-
 mod damaged;
 mod gitfile;
 mod gitlink;

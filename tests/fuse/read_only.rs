@@ -1,7 +1,7 @@
 //! A view that refuses changes, and an overlay that does since its disk failed.
 
 use crate::view::State;
-use crate::world::{World, check_errnos, errno, lower};
+use crate::world::{World, check_errnos, errno, lower, write_to};
 use rustix::fs::{CWD, XattrFlags};
 use std::fs::{self, OpenOptions, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -20,11 +20,7 @@ fn refuses_everything(world: &World) {
         ("rename", errno(fs::rename(world.path("README"), world.path("new"))), libc::EROFS),
         ("link", errno(fs::hard_link(world.path("README"), world.path("new"))), libc::EROFS),
         ("chmod", errno(fs::set_permissions(world.path("README"), set)), libc::EROFS),
-        (
-            "open for writing",
-            errno(OpenOptions::new().write(true).open(world.path("README"))),
-            libc::EROFS,
-        ),
+        ("write", errno(write_to(&world.path("README"))), libc::EROFS),
         (
             "setxattr",
             errno(rustix::fs::setxattr(world.path("dir"), "user.a", b"", XattrFlags::empty())),

@@ -1,9 +1,10 @@
 //! The same suite as an ordinary user, through fusermount3.
 
-use crate::world::is_root;
+use crate::world::{is_root, opens};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::process::Command;
+use toft::fuse::Opens;
 
 /// `nobody`: the helper wants a user with a name.
 const USER: u32 = 65534;
@@ -32,6 +33,8 @@ fn an_ordinary_user_sees_the_same() {
         .args(["--mount", "--", "sh", "-c", script])
         .env("HOME", home.path())
         .env("TMPDIR", home.path())
+        // And with the other way to open files, so that each is gone through once.
+        .env("TOFT_TEST_OPENS", if opens() == Opens::Told { "untold" } else { "told" })
         .current_dir(home.path())
         .output()
         .unwrap();

@@ -4,7 +4,7 @@ use crate::view::{Given, Lower, State, file};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use toft::fuse::{End, MountOptions, Session};
+use toft::fuse::{End, MountOptions, Opens, Session};
 use toft::workspace::Workspace;
 
 pub const SUBMODULE: &str = "1111111111111111111111111111111111111111";
@@ -108,15 +108,29 @@ impl Drop for World<'_> {
     }
 }
 
+/// Who opens files in these mounts.
+pub fn opens() -> Opens {
+    match std::env::var_os("TOFT_TEST_OPENS") {
+        Some(how) if how == "told" => Opens::Told,
+        _ => Opens::Untold,
+    }
+}
+
 fn mount(workspace: &Arc<Workspace>, dir: &Path) -> Session {
     let source = "https://host.example/repo,with\\signs#main".to_owned();
-    let options = MountOptions { source, ..MountOptions::default() };
+    let options = MountOptions { source, opens: opens(), ..MountOptions::default() };
     Session::mount(workspace.clone(), dir, &options).unwrap()
 }
 
 /// The errno of a call that must fail; 0 when it did not.
 pub fn errno<T, E: Into<std::io::Error>>(result: Result<T, E>) -> i32 {
     result.err().map_or(0, |error| error.into().raw_os_error().unwrap_or(-1))
+}
+
+/// Opens a file for writing and writes to it. A kernel that opens files by itself learns from the
+/// write what we refuse.
+pub fn write_to(path: &Path) -> std::io::Result<()> {
+    std::io::Write::write_all(&mut std::fs::OpenOptions::new().write(true).open(path)?, b"x")
 }
 
 /// Compares errnos by name of the case, all at once.

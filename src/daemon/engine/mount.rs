@@ -4,8 +4,8 @@ use super::Engine;
 use crate::daemon::failure::{Failure, Kind};
 use crate::daemon::mountinfo;
 use crate::daemon::presence::shown_source;
-use crate::fuse::{Access, MountFlags, MountOptions, Session};
-use crate::registry::{Holder, Status};
+use crate::fuse::{Access, MountFlags, MountOptions, Opens, Session};
+use crate::registry::{FlushPolicy, Holder, Status};
 
 impl Engine {
     /// Mounts it at its folder.
@@ -16,6 +16,10 @@ impl Engine {
             read_only: self.record.view.read_only,
             access,
             flags,
+            opens: match self.flush_policy() {
+                FlushPolicy::Close => Opens::Told,
+                _ => Opens::Untold,
+            },
         };
         let holder = Holder::current()?;
         // Noted before: a mount that nobody would find again must not be left by a crash.

@@ -1,6 +1,6 @@
 use crate::sys::locks::Ordering;
 use crate::types::{Fh, Ino};
-use crate::workspace::{FsError, Workspace};
+use crate::workspace::{FsError, Handle, Workspace};
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,20 +71,25 @@ impl Workspace {
     }
 
     /// Fills `buf` from `offset` as far as the file goes; returns how much that was.
-    pub fn read(&self, fh: Fh, buf: &mut [u8], offset: u64) -> Result<usize, FsError> {
-        let file = self.handles.file(fh)?;
+    pub fn read(
+        &self,
+        file: impl Into<Handle>,
+        buf: &mut [u8],
+        offset: u64,
+    ) -> Result<usize, FsError> {
+        let file = self.handles.file(file.into())?;
         self.content(file.ino, &file.content)?.read_at(buf, offset)
     }
 
     /// Writes as much of `bytes` as there is room for; an error where that is nothing.
     pub fn write(
         &self,
-        fh: Fh,
+        file: impl Into<Handle>,
         bytes: &[u8],
         offset: u64,
         mode: WriteMode,
     ) -> Result<Written, FsError> {
-        let file = self.handles.file(fh)?;
+        let file = self.handles.file(file.into())?;
         file.wrote.store(true, Ordering::Relaxed);
         let written = {
             let _content = self.content_locks.lock(&[file.ino]);
@@ -126,8 +131,8 @@ impl Workspace {
     }
 
     /// Makes the file durable, and with it everything acknowledged before.
-    pub fn fsync(&self, fh: Fh) -> Result<(), FsError> {
-        self.handles.file(fh)?;
+    pub fn fsync(&self, file: impl Into<Handle>) -> Result<(), FsError> {
+        self.handles.file(file.into())?;
         Ok(self.overlay.sync()?)
     }
 

@@ -36,6 +36,7 @@ impl Workspace {
             let mut table = self.inodes.lock();
             inodes.into_iter().flat_map(|(ino, count)| table.forget(ino, count)).collect()
         };
+        self.handles.let_go(&gone);
         self.drop_orphans(&gone);
     }
 

@@ -2,9 +2,8 @@
 
 use crate::overlay::VALUE_MAX;
 use crate::sys::locks::Ordering;
-use crate::types::Fh;
 use crate::workspace::content::Content;
-use crate::workspace::{FsError, Workspace};
+use crate::workspace::{FsError, Handle, Workspace};
 use rustix::fs::SeekFrom;
 
 /// What one call copies at most, so that it does not keep a request thread for long.
@@ -15,35 +14,35 @@ impl Workspace {
     /// Reserves or frees space (fallocate(2)); what `mode` may be is up to the disk below.
     pub fn fallocate(
         &self,
-        fh: Fh,
+        file: impl Into<Handle>,
         mode: i32,
         (offset, len): (u64, u64),
         kill_suid: bool,
     ) -> Result<(), FsError> {
-        let file = self.handles.file(fh)?;
+        let file = self.handles.file(file.into())?;
         let _content = self.content_locks.lock(&[file.ino]);
         self.kill_suid_if(kill_suid, file.ino)?;
         self.alter_body(file.ino, &file.content, |body| body.fallocate(mode, offset, len))
     }
 
     /// Finds the next data at or after `offset` (SEEK_DATA).
-    pub fn seek_data(&self, fh: Fh, offset: u64) -> Result<u64, FsError> {
-        self.seek(fh, offset, SeekFrom::Data(offset), |_| offset)
+    pub fn seek_data(&self, file: impl Into<Handle>, offset: u64) -> Result<u64, FsError> {
+        self.seek(file.into(), offset, SeekFrom::Data(offset), |_| offset)
     }
 
     /// Finds the next hole at or after `offset` (SEEK_HOLE); the end counts as one.
-    pub fn seek_hole(&self, fh: Fh, offset: u64) -> Result<u64, FsError> {
-        self.seek(fh, offset, SeekFrom::Hole(offset), |len| len)
+    pub fn seek_hole(&self, file: impl Into<Handle>, offset: u64) -> Result<u64, FsError> {
+        self.seek(file.into(), offset, SeekFrom::Hole(offset), |len| len)
     }
 
     fn seek(
         &self,
-        fh: Fh,
+        file: Handle,
         offset: u64,
         from: SeekFrom,
         without_holes: impl Fn(u64) -> u64,
     ) -> Result<u64, FsError> {
-        let file = self.handles.file(fh)?;
+        let file = self.handles.file(file)?;
         let content = self.content(file.ino, &file.content)?;
         let len = content.len()?;
         if offset >= len {
@@ -58,13 +57,14 @@ impl Workspace {
     /// Copies bytes from one file to another (copy_file_range(2)); returns how many, perhaps fewer.
     pub fn copy_file_range(
         &self,
-        from: (Fh, u64),
-        to: (Fh, u64),
+        from: (impl Into<Handle>, u64),
+        to: (impl Into<Handle>, u64),
         len: u64,
         kill_suid: bool,
     ) -> Result<u64, FsError> {
         let ((source, from), (target, to)) = (from, to);
-        let (source, target) = (self.handles.file(source)?, self.handles.file(target)?);
+        let (source, target) =
+            (self.handles.file(source.into())?, self.handles.file(target.into())?);
         target.wrote.store(true, Ordering::Relaxed);
         let _content = self.content_locks.lock(&[source.ino, target.ino]);
         let content = self.content(source.ino, &source.content)?;
@@ -79,13 +79,6 @@ impl Workspace {
             return Ok(0);
         }
         self.kill_suid_if(kill_suid, target.ino)?;
-        if let Content::Body(source) = &content
-            && len > VALUE_MAX
-        {
-            return self.alter_body(target.ino, &target.content, |body| {
-                body.copy_range(source, from, to, len)
-            });
-        }
         if let Content::Body(source) = &content
             && len > VALUE_MAX
         {
