@@ -63,6 +63,7 @@ impl Session {
         let notifier = Notifier(session.notifier());
         notifier.serve(told_stale).map_err(|error| give_up(&dir, error))?;
         let id = mount::device_id(&dir).map_err(|error| give_up(&dir, error))?;
+        mount::read_ahead(id);
         let ended = Arc::new(Ended::default());
         let (tell, at) = (ended.clone(), dir.clone());
         std::thread::Builder::new()

@@ -1,10 +1,10 @@
 //! What the kernel asks us for, counted: a request more is a round trip more for every user.
 
 use crate::view::State;
-use crate::world::{World, lower, opens};
+use crate::world::{World, is_root, lower, opens};
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::FileExt;
 use toft::fuse::Opens;
 
@@ -117,13 +117,15 @@ fn a_new_file_costs_four_requests_and_its_end_two() {
 }
 
 #[test]
-fn a_big_file_is_read_in_megabytes() {
+fn a_big_file_is_read_in_large_pieces() {
     let world = world();
-    let file = File::open(world.path("big.bin")).unwrap();
+    let mut file = File::open(world.path("big.bin")).unwrap();
     let read = cost(&world, || {
-        let mut bytes = vec![0; crate::world::BIG];
-        file.read_exact_at(&mut bytes, 0).unwrap();
+        let mut piece = [0; 64 << 10];
+        while file.read(&mut piece).unwrap() > 0 {}
     });
     let reads: u64 = read.iter().map(|(_, count)| count).sum();
-    assert!(reads <= 24, "3 MB by read-ahead of 128 KB each: {read:?}");
+    // Only root may tell the kernel to read ahead more than 128 KB.
+    let most = if is_root() { 8 } else { 32 };
+    assert!(reads <= most, "3 MB: {read:?}");
 }
