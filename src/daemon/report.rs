@@ -167,6 +167,9 @@ pub struct SealReport {
     pub changes: Changes,
     /// Paths that cannot be in a commit, and why.
     pub skipped: Vec<SkippedPath>,
+    /// How long it took until the commit was durable, in microseconds; 0 when there was nothing.
+    #[serde(default)]
+    pub took_us: u64,
 }
 
 /// A path that a seal leaves out.

@@ -36,6 +36,7 @@ use crate::sys::Cancel;
 use crate::types::WorkspaceId;
 use crate::workspace::Workspace;
 use parking_lot::Mutex;
+use seal::Cut;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
@@ -136,8 +137,15 @@ impl Engine {
         if self.record.view.read_only {
             return Ok(());
         }
-        let cut = request.seal.then(|| self.seal(request, report)).transpose()?;
-        let pushed = if request.push { self.push(request, cut.as_ref(), report) } else { Ok(()) };
+        let mut cut = request.seal.then(|| self.seal(request, report)).transpose()?;
+        let mut push = |cut: Option<&Cut>| match request.push {
+            true => self.push(request, cut, report),
+            false => Ok(()),
+        };
+        let pushed = match &mut cut {
+            Some(cut) => self.follow_beside(cut, |cut| push(Some(cut))),
+            None => push(None),
+        };
         if let (Some(cut), Then::Stay) = (&cut, then) {
             self.absorb(cut);
         }

@@ -10,7 +10,7 @@ use crate::daemon::report::{Changes, FlushReport, SealReport};
 use crate::dotgit::IndexLock;
 use crate::git::Head;
 use crate::overlay::Freeze;
-use crate::types::Oid;
+use crate::types::{Oid, Timespec};
 
 /// So often a seal works beside git; after that it keeps git from the index.
 const FREE_LOOKS: u32 = 2;
@@ -21,6 +21,16 @@ pub(super) struct Cut {
     pub(super) commit: Option<(String, Oid)>,
     /// The overlay as it was sealed.
     pub(super) freeze: Freeze,
+    /// git's index, which is still to follow the commit.
+    pub(super) index: Option<BehindIndex>,
+}
+
+/// git's index, locked, while it is not yet the commit's.
+pub(super) struct BehindIndex {
+    lock: IndexLock,
+    commit: Oid,
+    /// When the seal began.
+    at: Timespec,
 }
 
 impl Engine {
@@ -30,6 +40,7 @@ impl Engine {
         request: &FlushRequest,
         report: &mut FlushReport,
     ) -> Result<Cut, Failure> {
+        let began = self.now();
         // No git may be in the middle of something (D8).
         drop(self.lock_index()?);
         // The bulk; what is written meanwhile is synced with the cut.
@@ -46,21 +57,33 @@ impl Engine {
         let (sealed, commit::Cut { freeze, .. }) = self.sealer.seal(&seal, &mut sealing)?;
         let lock = sealing.lock.take();
         self.caught_up()?;
-        let commit = match sealed {
+        let (commit, index) = match sealed {
             Sealed::Nothing { .. } => {
                 report.seal = Some(SealReport::default());
-                None
+                (None, None)
             }
             Sealed::Commit { oid, branch, subject, plan, .. } => {
                 tracing::info!(commit = %oid, %branch, paths = plan.changes.len(), "sealed");
-                report.seal = Some(seal_report(oid, subject, &plan));
-                if let Some(lock) = lock {
-                    self.index_after_seal(lock, oid, &freeze, at);
-                }
-                Some((branch, oid))
+                report.seal = Some(SealReport {
+                    took_us: u64::try_from((self.now() - began).as_micros()).unwrap_or(u64::MAX),
+                    ..seal_report(oid, subject, &plan)
+                });
+                let index = lock.map(|lock| BehindIndex { lock, commit: oid, at });
+                (Some((branch, oid)), index)
             }
         };
-        Ok(Cut { commit, freeze })
+        Ok(Cut { commit, freeze, index })
+    }
+
+    /// The index follows the commit while `other` runs: to write that of a large repo takes longer
+    /// than the seal, and nobody but the next git in the mount waits for it.
+    pub(super) fn follow_beside<T>(&self, cut: &mut Cut, other: impl FnOnce(&Cut) -> T) -> T {
+        let Some(BehindIndex { lock, commit, at }) = cut.index.take() else { return other(cut) };
+        let freeze = &cut.freeze;
+        std::thread::scope(|scope| {
+            scope.spawn(move || self.index_after_seal(lock, commit, freeze, at));
+            other(cut)
+        })
     }
 
     /// What a seal would hold now. Writes nothing.
@@ -126,6 +149,7 @@ fn seal_report(commit: Oid, subject: String, plan: &Plan) -> SealReport {
         subject: Some(subject),
         changes: count(plan),
         skipped: skipped(plan),
+        took_us: 0,
     }
 }
 
