@@ -149,7 +149,9 @@ fn with_fix(host: &Host, record: &WorkspaceRecord, error: ClientError) -> Failur
 
 fn deadline(request: &Request) -> Option<Duration> {
     match request {
-        Request::Status | Request::Diff | Request::Log(_) | Request::Fsck => Some(LOCAL),
+        Request::Status | Request::Diff | Request::Log(_) | Request::Fsck | Request::Fork(_) => {
+            Some(LOCAL)
+        }
         Request::Flush(flush) => {
             flush.timeout_s.map(|seconds| Duration::from_secs(seconds) + GRACE)
         }

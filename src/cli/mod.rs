@@ -10,6 +10,7 @@ mod ask;
 mod commands;
 mod demo;
 mod flush_output;
+mod forking;
 mod launch;
 mod logging;
 mod mounting;

@@ -3,9 +3,11 @@
 
 use super::args::Global;
 use super::ask;
+use super::forking::{Fork, fork};
 use super::launch::start;
 use super::mountpoint::{self, Surroundings};
 use super::options::Options;
+use super::target::Target;
 use crate::daemon::create::{Source, Wish, create};
 use crate::daemon::mountinfo::{self, Mount};
 use crate::daemon::presence::Presence;
@@ -155,7 +157,7 @@ impl Plan {
         if let Some(id) = &self.options.workspace {
             return record.id.as_str() == id;
         }
-        let Some(source) = source else { return false };
+        let Some(source) = source.filter(|_| self.options.fork_of.is_none()) else { return false };
         let same_branch = match &self.options.new_branch {
             Some(new) => record.branch.as_deref() == Some(&*format!("refs/heads/{new}")),
             None => record.source.asked.as_deref() == self.wanted_branch(source),
@@ -183,9 +185,14 @@ impl Plan {
         source: Option<&Source>,
         global: &Global,
     ) -> Result<Chosen, Failure> {
-        let record = match &self.options.workspace {
-            Some(id) => Some(load(host, id)?),
-            None => self.left_here(host, dir, source)?,
+        let record = match (&self.options.workspace, &self.options.fork_of) {
+            (Some(id), _) => Some(load(host, id)?),
+            (None, Some(of)) => {
+                let record = self.fork(host, dir, source, of)?;
+                let chosen = self.resume(host, record, dir, source, global)?;
+                return Ok(Chosen { resumed: false, ..chosen });
+            }
+            (None, None) => self.left_here(host, dir, source)?,
         };
         match record {
             Some(record) if self.options.workspace.is_none() && record.spent => {
@@ -202,6 +209,25 @@ impl Plan {
                 Ok(Chosen { record, resumed: false })
             }
         }
+    }
+
+    /// A new workspace that begins as `of` stands.
+    fn fork(
+        &self,
+        host: &Host,
+        dir: &Path,
+        source: Option<&Source>,
+        of: &Path,
+    ) -> Result<WorkspaceRecord, Failure> {
+        let of = Target { target: Some(of.to_owned()) }.find(host)?;
+        if source.is_some_and(|source| source.url != of.source.url) {
+            let what = format!("{} comes from {}", of.id, of.source.url);
+            return Err(Failure::new(Kind::Usage, what).fix("leave the source out"));
+        }
+        check_dir(host, dir, None)?;
+        let branch = self.options.new_branch.clone();
+        let made = fork(host, &of, Fork { dir: dir.to_owned(), branch, same: false })?;
+        load(host, &made.workspace)
     }
 
     /// The newest workspace of the same source, branch and folder.

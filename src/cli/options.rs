@@ -15,6 +15,9 @@ pub struct Options {
     pub new_branch: Option<String>,
     pub at: Option<String>,
     pub workspace: Option<String>,
+    /// On our own command line only.
+    #[serde(skip)]
+    pub fork_of: Option<PathBuf>,
     pub flush_on: Option<FlushPolicy>,
     pub depth: Option<u32>,
     pub credential: Option<String>,

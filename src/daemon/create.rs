@@ -85,6 +85,7 @@ pub fn create(host: &Host, wish: &Wish) -> Result<WorkspaceRecord, Failure> {
         last_seal: None,
         last_push: None,
         rolled_back: false,
+        fork: None,
     })?;
     let paths = host.registry.paths(&record.id);
     let lease = Lease::acquire(&paths)?;

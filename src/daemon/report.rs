@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub const STATUS_SCHEMA: &str = "toft.status/1";
 /// Schema of [`FlushReport`].
 pub const FLUSH_SCHEMA: &str = "toft.flush/1";
+/// Schema of [`ForkReport`].
+pub const FORK_SCHEMA: &str = "toft.fork/1";
 /// Paths that a report lists, at most.
 pub const MAX_PATHS: usize = 10_000;
 
@@ -154,6 +156,25 @@ pub struct FlushReport {
     pub problems: Vec<Failure>,
     /// Why it did not come all the way; decides the exit code.
     pub failure: Option<Failure>,
+}
+
+/// A workspace that was made as another one stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForkReport {
+    /// [`FORK_SCHEMA`].
+    pub schema: String,
+    /// `w-…`
+    pub workspace: String,
+    /// What it was made of.
+    pub of: String,
+    /// Where it is to be mounted.
+    pub dir: String,
+    /// The branch that its commits go to, short.
+    pub branch: Option<String>,
+    /// Where HEAD stands in both.
+    pub head: Option<String>,
+    /// What the other one has not committed, and this one begins with; null when not counted.
+    pub inherited: Option<Changes>,
 }
 
 /// What was sealed.

@@ -88,7 +88,7 @@ fn has_content(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0)
 }
 
-fn put(disk: &dyn Disk, gitdir: &Path, name: &str, content: &[u8]) -> Result<()> {
+pub(super) fn put(disk: &dyn Disk, gitdir: &Path, name: &str, content: &[u8]) -> Result<()> {
     let path = gitdir.join(name);
     if has_content(&path) {
         return Ok(());
@@ -98,7 +98,7 @@ fn put(disk: &dyn Disk, gitdir: &Path, name: &str, content: &[u8]) -> Result<()>
     write(disk, &path, content)
 }
 
-fn write(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<()> {
+pub(super) fn write(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<()> {
     create_anew(disk, path)
         .and_then(|file| disk.write_all_at(&file, content, 0))
         .map_err(DotgitError::io(path))
@@ -162,11 +162,15 @@ fn config(spec: &GitdirSpec<'_>) -> String {
         quoted(spec.url)
     );
     if let Head::Branch { name, .. } = spec.head {
-        let short = quoted(name.strip_prefix("refs/heads/").unwrap_or(name));
-        let name = quoted(name);
-        text.push_str(&format!("[branch {short}]\n\tremote = origin\n\tmerge = {name}\n"));
+        text.push_str(&config_of_branch(name));
     }
     text
+}
+
+/// Says that the branch `name` (in full) is the remote's of the same name.
+pub(super) fn config_of_branch(name: &str) -> String {
+    let short = quoted(name.strip_prefix("refs/heads/").unwrap_or(name));
+    format!("[branch {short}]\n\tremote = origin\n\tmerge = {}\n", quoted(name))
 }
 
 /// A value that git reads back as it is.

@@ -10,6 +10,7 @@
 mod cached;
 mod error;
 mod follow;
+mod fork;
 mod hidden;
 pub mod index;
 mod layout;
@@ -22,6 +23,7 @@ mod walk;
 pub use cached::{Installed, install_index};
 pub use error::{DotgitError, IndexError, Result};
 pub use follow::{Files, after_seal, mend_index};
+pub use fork::fork;
 pub use hidden::hidden;
 pub use layout::{GitdirSpec, create, gitfile, set_tracking, settle};
 pub use lock::{IndexLock, release_abandoned};

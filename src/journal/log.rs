@@ -2,7 +2,7 @@ use super::error::JournalError;
 use super::frame::{FRAME_MAX, encode_frame};
 use super::segment;
 use crate::sys::locks::{AtomicU64, Mutex, Ordering};
-use crate::sys::{Disk, Reason, create_anew, is_disk_full, is_out_of_files};
+use crate::sys::{Disk, Reason, create_anew, is_disk_full, is_out_of_files, is_shared, share_file};
 use crate::types::Seq;
 use rustix::fs::FallocateFlags;
 use std::fs::{File, OpenOptions};
@@ -108,8 +108,10 @@ impl Journal {
                 apply(seq, payload)
             })?;
             let end = contents.valid_bytes;
-            if contents.torn_bytes == 0 && segments.peek().is_some() {
-                let file = Arc::new(File::open(&path).map_err(JournalError::io(&path))?);
+            let file = Arc::new(File::open(&path).map_err(JournalError::io(&path))?);
+            // One that another log has, too, is whole; nobody appends to it.
+            let shared = is_shared(&file).map_err(JournalError::io(&path))?;
+            if contents.torn_bytes == 0 && (shared || segments.peek().is_some()) {
                 older.push(Older { path, file, bytes: end, last: Seq(next.0 - 1) });
                 continue;
             }
@@ -271,6 +273,24 @@ impl Journal {
             return Err(JournalError::Io { path: new.path, source });
         }
         Ok(new)
+    }
+
+    /// Gives the folder `into` all records up to `last`, the end of a segment: what stands there is
+    /// never written to again. To be opened as a log of its own, whose records go on from there.
+    ///
+    /// The caller keeps [`Journal::trim`] out meanwhile. Nothing is durable.
+    pub fn share(&self, into: &Path, last: Seq) -> Result<(), JournalError> {
+        self.disk.create_dir(into).map_err(JournalError::io(into))?;
+        let listing = segment::list(&self.dir)?;
+        let start = listing.snapshots.last().map_or(Seq(0), |(stands_for, _)| *stands_for);
+        let snapshot = listing.snapshots.into_iter().next_back();
+        let segments = listing.segments.into_iter();
+        let segments = segments.filter(|(first, _)| *first > start && *first <= last);
+        for (_, path) in snapshot.into_iter().chain(segments) {
+            let to = into.join(path.file_name().expect("a listed file has a name"));
+            share_file(&*self.disk, &path, &to).map_err(JournalError::io(&to))?;
+        }
+        Ok(())
     }
 
     /// Replaces all records up to `last` by `snapshot`: the state that they lead to.

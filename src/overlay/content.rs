@@ -6,7 +6,7 @@
 use crate::sys::locks::{
     AtomicBool, AtomicU64, Mutex, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
-use crate::sys::{Disk, Reason};
+use crate::sys::{Disk, Reason, is_shared};
 use crate::types::{BodyId, Timespec};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{File, OpenOptions};
@@ -24,8 +24,8 @@ const SYNC_ONE_BY_ONE: usize = 64;
 /// The content store of one workspace.
 pub struct Bodies {
     dir: PathBuf,
-    disk: Arc<dyn Disk>,
-    open: Mutex<HashMap<BodyId, Weak<Body>>>,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) open: Mutex<HashMap<BodyId, Weak<Body>>>,
     next: AtomicU64,
     /// The files of bodies below this id are there already, empty.
     made: Mutex<u64>,
@@ -33,6 +33,8 @@ pub struct Bodies {
     gate: RwLock<()>,
     /// Bodies whose id is below belong to a live freeze and are not written any more.
     frozen_below: AtomicU64,
+    /// Bodies whose id is below are being shared.
+    pub(super) sharing_below: AtomicU64,
     unsynced: Arc<Mutex<Unsynced>>,
     alterations: Arc<AtomicU64>,
 }
@@ -56,6 +58,8 @@ pub struct Body {
     disk: Arc<dyn Disk>,
     version: AtomicU64,
     dirty: AtomicBool,
+    /// Another workspace has this file, too, or had when that was looked at.
+    pub(super) shared: AtomicBool,
     unsynced: Arc<Mutex<Unsynced>>,
     alterations: Arc<AtomicU64>,
 }
@@ -85,6 +89,7 @@ impl Bodies {
             made: Mutex::new(0),
             gate: RwLock::new(()),
             frozen_below: AtomicU64::new(0),
+            sharing_below: AtomicU64::new(0),
             unsynced: Arc::default(),
             alterations: Arc::default(),
         };
@@ -155,7 +160,10 @@ impl Bodies {
         if let Some(body) = open.get(&id).and_then(Weak::upgrade) {
             return Ok(body);
         }
-        let body = self.body(id, self.open_file(id)?);
+        let file = self.open_file(id)?;
+        let shared = is_shared(&file)?;
+        let body = self.body(id, file);
+        body.shared.store(shared, Ordering::Release);
         open.insert(id, Arc::downgrade(&body));
         if open.len() > 4096 && open.len().is_power_of_two() {
             open.retain(|_, body| body.strong_count() > 0);
@@ -171,11 +179,17 @@ impl Bodies {
         Ok(BodyStat::of(&std::fs::metadata(self.path(id))?))
     }
 
-    /// Whether the body may be altered; if not, it belongs to a freeze: write to a copy.
+    /// Whether the body may be altered; if not, it belongs to a freeze or to another workspace, too:
+    /// write to a copy.
     ///
     /// Ask while holding [`Bodies::writing`].
     pub fn may_write(&self, body: &Body) -> bool {
-        body.id.0 >= self.frozen_below.load(Ordering::Acquire)
+        body.id.0 >= self.frozen_below.load(Ordering::Acquire) && !self.is_shared(body)
+    }
+
+    /// Whether another workspace has the body, too, or is about to: not even its time may be altered.
+    pub fn is_shared(&self, body: &Body) -> bool {
+        body.id.0 < self.sharing_below.load(Ordering::Acquire) || body.is_shared()
     }
 
     /// To be held around each alteration of a body and the journal record that goes with it.
@@ -287,13 +301,14 @@ impl Bodies {
             disk: self.disk.clone(),
             version: AtomicU64::new(0),
             dirty: AtomicBool::new(false),
+            shared: AtomicBool::new(false),
             unsynced: self.unsynced.clone(),
             alterations: self.alterations.clone(),
         })
     }
 
-    fn path(&self, id: BodyId) -> PathBuf {
-        self.dir.join(format!("{:x}/{:x}", id.0 >> 10, id.0))
+    pub(super) fn path(&self, id: BodyId) -> PathBuf {
+        path(&self.dir, id)
     }
 
     fn ids(&self) -> io::Result<Vec<BodyId>> {
@@ -309,12 +324,27 @@ impl Bodies {
     }
 }
 
-fn shard_of(path: &Path) -> &Path {
+pub(super) fn path(dir: &Path, id: BodyId) -> PathBuf {
+    dir.join(format!("{:x}/{:x}", id.0 >> 10, id.0))
+}
+
+pub(super) fn shard_of(path: &Path) -> &Path {
     path.parent().expect("a body's path has a shard")
 }
 
 /// Operations; those that alter are done under [`Bodies::writing`].
 impl Body {
+    /// Whether another workspace has this file, too. It gets more owners only from here
+    /// (`overlay::fork`); that the others let go shows in how many names it has.
+    fn is_shared(&self) -> bool {
+        if !self.shared.load(Ordering::Acquire) {
+            return false;
+        }
+        let shared = is_shared(&self.file).unwrap_or(true);
+        self.shared.store(shared, Ordering::Release);
+        shared
+    }
+
     /// Fills `buf` from `offset` as far as the body goes; returns how much that was.
     pub fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut done = 0;

@@ -18,6 +18,7 @@ mod check;
 mod codec;
 mod content;
 mod error;
+mod fork;
 mod freeze;
 mod index;
 mod node;

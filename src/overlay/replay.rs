@@ -10,6 +10,7 @@ pub(super) struct Replay {
     index: Index,
     /// The last mark, and where it stands.
     mark: Option<(Seq, Mark)>,
+    last_batch: Seq,
     /// Batches that no mark covers yet.
     waiting: Vec<(Seq, u64, Vec<Change>)>,
 }
@@ -23,11 +24,13 @@ pub(super) struct Outcome {
     pub closed: bool,
     /// Batches that are not believed.
     pub void: usize,
+    /// The last one that is.
+    pub last_batch: Seq,
 }
 
 impl Replay {
     pub fn new() -> Self {
-        Self { index: Index::new(), mark: None, waiting: Vec::new() }
+        Self { index: Index::new(), mark: None, last_batch: Seq(0), waiting: Vec::new() }
     }
 
     pub fn take(&mut self, seq: Seq, record: Record) {
@@ -51,10 +54,11 @@ impl Replay {
         if same_boot {
             waiting.into_iter().for_each(|batch| self.apply(batch));
         }
-        Outcome { index: self.index, same_boot, closed, void }
+        Outcome { index: self.index, same_boot, closed, void, last_batch: self.last_batch }
     }
 
-    fn apply(&mut self, (_, next_ino, changes): (Seq, u64, Vec<Change>)) {
+    fn apply(&mut self, (seq, next_ino, changes): (Seq, u64, Vec<Change>)) {
+        self.last_batch = seq;
         self.index.reserve_inos(next_ino);
         for change in changes {
             self.index.apply(change);

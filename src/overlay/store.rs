@@ -11,11 +11,11 @@ use super::replay::{Outcome, Replay};
 use super::values::Values;
 use crate::journal::{Journal, Room};
 use crate::sys::locks::{AtomicU64, Mutex, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use crate::sys::{Disk, is_out_of_files};
+use crate::sys::{Disk, Reason, is_out_of_files, is_unsettled, settle};
 use crate::types::{BodyId, BootId, Ino, Seq};
 use std::collections::HashSet;
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Changes a snapshot record holds: small enough for any frame, large enough to be few.
@@ -32,7 +32,7 @@ const TRIM_BYTES: u64 = 4 << 20;
 /// The upper layer of one workspace.
 pub struct Overlay {
     pub(super) index: RwLock<Index>,
-    journal: Journal,
+    pub(super) journal: Journal,
     pub(super) bodies: Arc<Bodies>,
     pub(super) values: Arc<Values>,
     pub(super) pins: Arc<Mutex<Pins>>,
@@ -47,7 +47,9 @@ pub struct Overlay {
     /// How often dropped contents or old records were removed from the disk.
     pub(super) freed: AtomicU64,
     /// Bytes of the last snapshot; held by the one thread that trims.
-    trim: Mutex<u64>,
+    pub(super) trim: Mutex<u64>,
+    /// The folder, as long as nothing in it is durable.
+    unsettled: Mutex<Option<PathBuf>>,
 }
 
 /// What opening an overlay found and did.
@@ -63,6 +65,8 @@ pub struct Recovered {
     pub dead_bodies: usize,
     /// Bodies and values that are missing: reading them fails.
     pub lost_bodies: usize,
+    /// The last batch of changes.
+    pub last_batch: Seq,
     /// Batches after the last sync that the host's power loss may have torn; they were set aside.
     pub void_batches: usize,
     /// The host went down, or was shut down, since it was open.
@@ -96,7 +100,7 @@ impl Overlay {
         let boot = boot_of(&*disk)?;
         let content = open_content(dir, &disk)?;
         let journal = Journal::create(&dir.join("journal"), disk)?;
-        let overlay = Self::with(Index::new(), journal, content, boot);
+        let overlay = Self::with(Index::new(), journal, content, boot, None);
         let mut transaction = overlay.begin();
         transaction.push(Change::PutNode(Ino::ROOT, root));
         transaction.commit()?;
@@ -115,15 +119,17 @@ impl Overlay {
             replay.take(seq, decode_record(payload)?);
             Ok(())
         })?;
-        let Outcome { mut index, same_boot, closed, void } = replay.finish(journal.last(), boot);
+        let Outcome { mut index, same_boot, closed, void, last_batch } =
+            replay.finish(journal.last(), boot);
         if index.node(Ino::ROOT).is_none() {
             return Err(OverlayError::NoRoot);
         }
         let content = |source| OverlayError::Content { path: dir.join("bodies"), source };
+        let unsettled = is_unsettled(dir).then(|| dir.to_owned());
         if void > 0 {
             tracing::warn!(batches = void, "the host went down before these were synced");
             journal.restart(&snapshot_records(&index, journal.last(), boot))?;
-        } else if same_boot && !closed {
+        } else if same_boot && !closed && unsettled.is_none() {
             // Whoever wrote it ended without telling what was not synced yet.
             bodies.sync_whole().map_err(content)?;
         }
@@ -131,14 +137,19 @@ impl Overlay {
             records: replayed.records,
             torn_bytes: replayed.torn_bytes,
             orphans: index.drop_orphans(),
+            last_batch,
             void_batches: void,
             other_boot: !same_boot,
             void_segments: replayed.set_aside,
             ..Recovered::default()
         };
         let live: HashSet<BodyId> = index.bodies().collect();
-        let overlay = Self::with(index, journal, (bodies, values), boot);
+        let overlay = Self::with(index, journal, (bodies, values), boot, unsettled.clone());
         overlay.bodies.keep_numbers(&live);
+        if unsettled.is_some() {
+            // A fork that nobody asked to be durable: it costs no sync to look at it.
+            return Ok((overlay, recovered));
+        }
         overlay.bodies.make_ahead();
         overlay.sync_and_mark(true)?;
         // Not before: until then power loss could bring back who named them.
@@ -152,7 +163,13 @@ impl Overlay {
         Ok((overlay, recovered))
     }
 
-    fn with(index: Index, journal: Journal, content: (Bodies, Values), boot: BootId) -> Self {
+    fn with(
+        index: Index,
+        journal: Journal,
+        content: (Bodies, Values),
+        boot: BootId,
+        unsettled: Option<PathBuf>,
+    ) -> Self {
         Self {
             index: RwLock::new(index),
             last: AtomicU64::new(journal.last().0),
@@ -165,6 +182,7 @@ impl Overlay {
             synced: AtomicU64::new(0),
             freed: AtomicU64::new(0),
             trim: Mutex::new(0),
+            unsettled: Mutex::new(unsettled),
         }
     }
 
@@ -197,6 +215,11 @@ impl Overlay {
     pub fn freeze(&self) -> Freeze {
         let _no_writers = self.bodies.stop_writes();
         let index = self.index.read();
+        self.frozen(&index)
+    }
+
+    /// The cut of `index`, which is locked, with body writers kept out.
+    pub(super) fn frozen(&self, index: &Index) -> Freeze {
         let below = self.bodies.next_id();
         self.pins.lock().pin(below);
         self.bodies.freeze_below(below);
@@ -226,6 +249,7 @@ impl Overlay {
             }
             self.bury_dead_segments();
             let upto = self.seq();
+            self.settle()?;
             if let Err(source) = self.values.sync().and_then(|()| self.bodies.sync()) {
                 if !is_out_of_files(&source) {
                     self.journal.latch(format!("fsync of file contents failed: {source}"));
@@ -248,6 +272,20 @@ impl Overlay {
             Dead::Segment(segment) => self.values.remove(segment),
         });
         self.freed.fetch_add(count, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// What a fork was made of becomes durable with the first sync; before that nothing was promised.
+    fn settle(&self) -> Result<(), OverlayError> {
+        let mut unsettled = self.unsettled.lock();
+        let Some(dir) = &*unsettled else { return Ok(()) };
+        if let Err(source) = settle(&*self.bodies.disk, dir, Reason::Manifest) {
+            if !is_out_of_files(&source) {
+                self.journal.latch(format!("a new workspace could not be made durable: {source}"));
+            }
+            return Err(OverlayError::Content { path: dir.clone(), source });
+        }
+        *unsettled = None;
         Ok(())
     }
 
@@ -322,7 +360,7 @@ fn open_content(dir: &Path, disk: &Arc<dyn Disk>) -> Result<(Bodies, Values), Ov
     ))
 }
 
-fn reserve_for(index: &Index) -> u64 {
+pub(super) fn reserve_for(index: &Index) -> u64 {
     RESERVE + RESERVE_EACH * index.len() as u64
 }
 

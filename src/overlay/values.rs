@@ -6,12 +6,12 @@
 //! overlay moves the last values out of a segment and drops it.
 
 use crate::sys::locks::{Mutex, RwLock};
-use crate::sys::{Disk, Reason};
+use crate::sys::{Disk, Reason, is_shared, share_file};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The largest value, in bytes; larger files have a body.
@@ -120,7 +120,14 @@ impl Values {
             new_name = true;
         }
         let (number, file) = segments.last_key_value().expect("there is one at least");
-        let tail = Tail { number: *number, file: file.clone(), end: file.metadata()?.len() };
+        let mut tail = Tail { number: *number, file: file.clone(), end: file.metadata()?.len() };
+        if is_shared(file)? {
+            // Another log may append to it.
+            let (number, file) =
+                (tail.number + 1, Arc::new(disk.create_file(&path(&dir, tail.number + 1))?));
+            segments.insert(number, file.clone());
+            (tail, new_name) = (Tail { number, file, end: 0 }, true);
+        }
         Ok(Self {
             dir,
             disk,
@@ -228,12 +235,17 @@ impl Values {
         (tail.number, tail.end)
     }
 
-    /// Full segments, to which nothing is appended any more, with their sizes.
+    /// Full segments, to which nothing is appended any more, with their sizes; none for those whose
+    /// room does not come back by leaving them: another workspace has them, too.
     pub(super) fn full_segments(&self) -> io::Result<Vec<(u32, u64)>> {
         let tail = self.tail.lock().number;
         let segments = self.segments.read();
         let full = segments.iter().filter(|(number, _)| **number != tail);
-        full.map(|(number, file)| Ok((*number, file.metadata()?.len()))).collect()
+        full.map(|(number, file)| {
+            let size = if is_shared(file)? { 0 } else { file.metadata()?.len() };
+            Ok((*number, size))
+        })
+        .collect()
     }
 
     /// Deletes a segment; who has a value of it open keeps it.
@@ -278,7 +290,21 @@ impl Values {
         Ok(lost)
     }
 
-    fn path(&self, segment: u32) -> PathBuf {
-        self.dir.join(format!("{segment:x}"))
+    /// Gives the folder `into` the segments `live`. What is appended to them later is nothing to
+    /// whoever opens that: nothing there names it, and it appends to a segment of its own.
+    pub(super) fn share(&self, into: &Path, live: impl Iterator<Item = u32>) -> io::Result<()> {
+        self.disk.create_dir(into)?;
+        for number in live {
+            share_file(&*self.disk, &self.path(number), &path(into, number))?;
+        }
+        Ok(())
     }
+
+    fn path(&self, segment: u32) -> PathBuf {
+        path(&self.dir, segment)
+    }
+}
+
+fn path(dir: &Path, segment: u32) -> PathBuf {
+    dir.join(format!("{segment:x}"))
 }

@@ -20,6 +20,7 @@ pub use error::{RegistryError, Result};
 pub use lease::{Holder, Lease};
 pub use paths::WorkspacePaths;
 pub use record::{
-    FlushPolicy, Milestone, SourceRecord, Status, StoreRecord, ViewRecord, WorkspaceRecord,
+    FlushPolicy, ForkRecord, Milestone, SourceRecord, Status, StoreRecord, ViewRecord,
+    WorkspaceRecord,
 };
 pub use store::{Listing, Problem, Registry};

@@ -1,7 +1,7 @@
 //! What is remembered of a workspace. Pure: values and their JSON.
 
 use super::Holder;
-use crate::types::{Oid, WorkspaceId};
+use crate::types::{Oid, Seq, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -44,6 +44,9 @@ pub struct WorkspaceRecord {
     /// When it was last unmounted the remote had all of it: it may be replaced by a fresh one.
     #[serde(default)]
     pub spent: bool,
+    /// What it began as, where that was another workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fork: Option<ForkRecord>,
     /// Power loss took its files back to the last sync, and nothing was committed since.
     #[serde(default)]
     pub rolled_back: bool,
@@ -68,6 +71,24 @@ pub struct SourceRecord {
     /// The commit that was asked for by `--at`.
     #[serde(with = "oid_text", default)]
     pub at: Option<Oid>,
+}
+
+/// The workspace that a fork began as, and what tells whether it is still that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForkRecord {
+    /// Which one.
+    pub of: WorkspaceId,
+    /// The last record of its journal that the fork has, too.
+    pub seq: Seq,
+    /// Where HEAD stood.
+    #[serde(with = "oid_text")]
+    pub head: Option<Oid>,
+    /// Where the remote's branch stood, as far as was known; None: it had none of that name.
+    #[serde(with = "oid_text")]
+    pub remote: Option<Oid>,
+    /// The last commit that the remote was known to have.
+    #[serde(with = "oid_text")]
+    pub delivered: Option<Oid>,
 }
 
 /// How a workspace shows in the file system.

@@ -2,7 +2,9 @@
 
 use super::record::{self, WorkspaceRecord};
 use super::{Holder, Lease, RegistryError, Result, WorkspacePaths};
-use crate::sys::{Disk, Reason, make_private_dir_durably, replace_file};
+use crate::sys::{
+    Disk, Reason, is_unsettled, make_private_dir_durably, mark_unsettled, replace_file,
+};
 use crate::types::WorkspaceId;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File};
@@ -77,6 +79,30 @@ impl Registry {
         Ok(record)
     }
 
+    /// Makes a workspace with a new id and the files that `fill` puts into its folder: it is there
+    /// with all of them or not at all. Not durable before `sys::settle`; should power loss take the
+    /// record only, the rest goes with the next [`Registry::list`].
+    pub fn create_filled<E: From<RegistryError>>(
+        &self,
+        fill: impl FnOnce(WorkspaceId, &WorkspacePaths) -> Result<WorkspaceRecord, E>,
+    ) -> Result<WorkspaceRecord, E> {
+        let (id, making, _held) = self.reserve()?;
+        let path = self.paths(&id).root().to_owned();
+        let made = mark_unsettled(&*self.disk, &making)
+            .map_err(RegistryError::io(&making))
+            .map_err(E::from)
+            .and_then(|()| fill(id, &WorkspacePaths::new(making.clone())))
+            .and_then(|record| {
+                self.put(&WorkspacePaths::new(making.clone()), &record)?;
+                self.disk.rename(&making, &path).map_err(RegistryError::io(&path))?;
+                Ok(record)
+            });
+        if made.is_err() {
+            let _ = std::fs::remove_dir_all(&making);
+        }
+        made
+    }
+
     /// Reads one record.
     pub fn load(&self, id: &WorkspaceId) -> Result<WorkspaceRecord> {
         let paths = self.paths(id);
@@ -130,6 +156,9 @@ impl Registry {
                 Ok(record) => listing.workspaces.push(record),
                 // Removed since the directory was read.
                 Err(RegistryError::NoSuchWorkspace(_)) => {}
+                // Power loss took a fork of which nothing was promised yet.
+                Err(RegistryError::Corrupt { .. })
+                    if is_unsettled(self.paths(&id).root()) && self.remove(&id).is_ok() => {}
                 Err(error) => listing.problems.push(Problem { id, error }),
             }
         }
@@ -159,6 +188,16 @@ impl Registry {
         named
             .and_then(|()| self.disk.fsync_dir(&self.root, Reason::Manifest))
             .and_then(|()| std::fs::remove_dir_all(&gone))
+            .map_err(RegistryError::io(&path))
+    }
+
+    /// The record of a workspace that is not durable.
+    fn put(&self, paths: &WorkspacePaths, record: &WorkspaceRecord) -> Result<()> {
+        let path = paths.record();
+        let text = record::encode(record).map_err(|why| RegistryError::corrupt(&path, why))?;
+        let written = self.disk.create_file(&path);
+        written
+            .and_then(|file| self.disk.write_all_at(&file, &text, 0))
             .map_err(RegistryError::io(&path))
     }
 

@@ -1,6 +1,7 @@
 use super::{Disk, Reason, make_private_dir};
 use std::fs::File;
-use std::io;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Replaces `path` by `bytes` durably: temporary file, fsync, rename, fsync of the directory (R1.2).
@@ -20,10 +21,63 @@ pub fn replace_file(disk: &dyn Disk, path: &Path, bytes: &[u8], reason: Reason) 
 /// Makes an empty file; what a crash left at `path` is removed.
 pub fn create_anew(disk: &dyn Disk, path: &Path) -> io::Result<File> {
     match disk.remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     disk.create_file(path)
+}
+
+/// Gives the file `from` the name `to` as well; where a file cannot have another name (too many, a
+/// file system without links), `to` becomes a copy. For files that nobody writes to any more.
+pub fn share_file(disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<()> {
+    match disk.hard_link(from, to) {
+        Err(error) if !matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => {
+            copy_file(disk, from, to)
+        }
+        linked => linked,
+    }
+}
+
+/// Copies bytes and time, not durably; shares them where the file system can.
+pub fn copy_file(disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<()> {
+    let (from, to) = (File::open(from)?, disk.create_file(to)?);
+    let stat = from.metadata()?;
+    let mut at = 0;
+    while at < stat.len() {
+        let step = usize::try_from(stat.len() - at).unwrap_or(usize::MAX).min(1 << 30);
+        match disk.copy_range((&from, at), (&to, at), step)? {
+            0 => return Err(ErrorKind::UnexpectedEof.into()),
+            copied => at += copied as u64,
+        }
+    }
+    to.set_modified(stat.modified()?)
+}
+
+/// Whether a file has other names: whoever writes to it writes to all of them.
+pub fn is_shared(file: &File) -> io::Result<bool> {
+    Ok(file.metadata()?.nlink() > 1)
+}
+
+/// In a folder whose files were never made durable as a whole. See [`mark_unsettled`].
+const UNSETTLED: &str = "unsettled";
+
+/// Says of a folder that is being made that none of it is durable, nor promised.
+pub fn mark_unsettled(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+    disk.create_file(&dir.join(UNSETTLED)).map(drop)
+}
+
+/// Whether that was said, and not taken back by [`settle`].
+pub fn is_unsettled(dir: &Path) -> bool {
+    dir.join(UNSETTLED).exists()
+}
+
+/// Makes everything durable that was written to the folder, and the way to it.
+pub fn settle(disk: &dyn Disk, dir: &Path, reason: Reason) -> io::Result<()> {
+    disk.sync_fs(dir, reason)?;
+    match disk.remove_file(&dir.join(UNSETTLED)) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Makes the name of `path` durable.

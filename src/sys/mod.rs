@@ -21,7 +21,8 @@ pub use cancel::Cancel;
 pub use clock::{Clock, OsClock};
 pub use disk::{Disk, FsyncCounts, OsDisk, Reason};
 pub use durable::{
-    create_anew, create_dirs, make_private_dir_durably, replace_file, sync_parent, sync_tree,
+    copy_file, create_anew, create_dirs, is_shared, is_unsettled, make_private_dir_durably,
+    mark_unsettled, replace_file, settle, share_file, sync_parent, sync_tree,
 };
 pub use memory::return_memory_early;
 pub use private::make_private_dir;

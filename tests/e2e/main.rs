@@ -11,6 +11,7 @@ mod damage;
 mod dead;
 mod disk_full;
 mod forbidden;
+mod fork;
 mod hard;
 mod kernel;
 mod limits;

@@ -10,6 +10,7 @@
 
 mod faultdisk;
 mod faults;
+mod forks;
 mod generators;
 #[path = "../support/gitrepo.rs"]
 #[allow(dead_code)]
@@ -56,6 +57,11 @@ fn random_operations_third_quarter() {
 #[test]
 fn random_operations_fourth_quarter() {
     explore(4, CASES, workspace::Direct::new);
+}
+
+#[test]
+fn random_operations_on_either_side_of_forks_do_not_show_on_the_other() {
+    explore(6, 50, forks::Forking::new);
 }
 
 #[test]

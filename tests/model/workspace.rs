@@ -3,7 +3,7 @@
 use crate::harness::{Seen, System, lower};
 use crate::ops::{Dir, Place, Rename, Step, Time, Xattr};
 use crate::reference::{Errno, Id, Kind, Model};
-use crate::view::State;
+use crate::view::{BASE_TIME, State};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use toft::fuse::errno;
@@ -389,6 +389,87 @@ fn set_time(time: Time) -> SetTime {
 }
 
 impl Direct {
+    /// Another workspace that begins as this one stands.
+    pub fn fork(&self) -> Direct {
+        let dir = tempfile::tempdir_in(self.state.path().parent().unwrap()).unwrap();
+        toft::sys::mark_unsettled(&toft::sys::OsDisk::default(), dir.path()).unwrap();
+        self.workspace.overlay().fork(dir.path()).unwrap();
+        let disk = Arc::new(toft::sys::OsDisk::default());
+        Direct::over(State::existing(lower(), dir, self.state.config.clone(), disk))
+    }
+
+    /// Closes all that is open, and goes on.
+    pub fn close(&mut self) {
+        self.thaw();
+        self.files.iter().flatten().for_each(|(_, fh, _)| self.workspace.release(*fh));
+        self.close_all();
+    }
+
+    /// Opens it anew, as after kill -9.
+    pub fn restart(&mut self) {
+        self.thaw();
+        self.close_all();
+        self.workspace = self.state.open();
+    }
+
+    /// Writes over, cuts, touches and removes what is there.
+    pub fn spoil(&mut self) {
+        let workspace = self.workspace.clone();
+        for (number, (path, seen)) in self.all().into_iter().enumerate() {
+            let ino = seen.attr.ino;
+            if ino == Ino::GITFILE {
+                continue;
+            }
+            if seen.bytes.is_some() {
+                let fh = workspace.open(ino, OpenMode { write: true, ..OpenMode::default() });
+                let fh = fh.unwrap();
+                workspace.write(fh, b"spoilt", number as u64, WriteMode::default()).unwrap();
+                workspace.release(fh);
+                let size = (number % 3 == 0).then_some(seen.attr.size / 2);
+                let mtime = Some(SetTime::At(Timespec { sec: 5, nsec: 5 }));
+                let set = SetAttr { size, mtime, ..SetAttr::default() };
+                workspace.setattr(ROOT_USER, ino, &set).unwrap();
+            }
+            if number % 4 == 0 && seen.attr.kind != FileKind::Directory {
+                let (name, dir) = path.split_last().unwrap();
+                let dir = self.walk(dir);
+                workspace.unlink(dir, name).unwrap();
+            }
+        }
+    }
+
+    /// Gives back room, and makes everything durable.
+    pub fn keep_house(&mut self) {
+        self.trim().unwrap();
+        self.compact();
+        self.sync();
+    }
+
+    /// Everything that it shows, as text to compare.
+    pub fn shown(&mut self) -> BTreeMap<Vec<Vec<u8>>, String> {
+        let shown = |seen: Seen| {
+            // A fork gives a file another name, which its ctime tells.
+            let attr = Attr { ctime: BASE_TIME, atime: BASE_TIME, ..seen.attr };
+            format!(
+                "{attr:?} {:?} {:?} {:?} {:?}",
+                seen.bytes, seen.target, seen.xattrs, seen.listed
+            )
+        };
+        self.all().into_iter().map(|(path, seen)| (path, shown(seen))).collect()
+    }
+
+    fn all(&mut self) -> Vec<(Vec<Vec<u8>>, Seen)> {
+        let (mut all, mut todo) = (Vec::new(), vec![Vec::new()]);
+        while let Some(path) = todo.pop() {
+            let seen = self.see(&path);
+            for (name, _) in seen.listed.iter().flatten() {
+                todo.push(path.iter().chain([name]).cloned().collect());
+            }
+            all.push((path, seen));
+        }
+        all
+    }
+
     /// Trims the journal, if it has grown since the last time.
     pub fn trim(&self) -> Result<(), OverlayError> {
         self.workspace.overlay().trim_above(1000)

@@ -42,5 +42,6 @@ pub fn record(id: WorkspaceId) -> WorkspaceRecord {
         last_seal: None,
         last_push: None,
         rolled_back: false,
+        fork: None,
     }
 }

@@ -6,6 +6,7 @@ pub mod demo;
 pub mod diff;
 pub mod doctor;
 pub mod flush;
+pub mod fork;
 pub mod fsck;
 pub mod list;
 pub mod log;
@@ -28,6 +29,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Mount(mount) => mount.run(global),
         Command::Umount(umount) => umount.run(global),
         Command::Flush(flush) => flush.run(global),
+        Command::Fork(fork) => fork.run(global),
         Command::Commit(commit) => commit.run(global),
         Command::Push(push) => push.run(global),
         Command::Status(status) => status.run(global),

@@ -26,10 +26,11 @@ Examples:
   toft mount git@github.com:acme/widgets#next ./next --flush-on idle=60
   toft mount /srv/git/widgets.git -b main --new-branch fix-auth
   toft mount https://github.com/acme/widgets#v1.2 old --ro
-  toft mount --workspace w-7f3k2m9x1q")]
+  toft mount --workspace w-7f3k2m9x1q
+  toft mount --fork-of widgets agent-1")]
 pub struct Mount {
     /// URL, user@host:path, or path of the repository
-    #[arg(value_name = "SOURCE", required_unless_present_any = ["workspace", "from_helper"])]
+    #[arg(value_name = "SOURCE", required_unless_present_any = ["workspace", "fork_of", "from_helper"])]
     source: Option<String>,
     /// The folder to mount at
     #[arg(value_name = "DIR")]
@@ -49,6 +50,10 @@ pub struct Mount {
     /// Go on with this workspace of this host
     #[arg(long, value_name = "ID")]
     workspace: Option<String>,
+    /// Begin exactly as this workspace stands (a folder in its mount, or its id), see toft fork
+    #[arg(long, value_name = "WORKSPACE",
+        conflicts_with_all = ["workspace", "branch", "at", "ro", "depth"])]
+    fork_of: Option<PathBuf>,
     /// When to commit and push: umount, close, idle=SECONDS, interval=SECONDS or manual
     #[arg(long, value_name = "POLICY")]
     flush_on: Option<String>,
@@ -96,14 +101,17 @@ impl Mount {
         options.new_branch = self.new_branch.or(options.new_branch);
         options.at = self.at.or(options.at);
         options.workspace = self.workspace.or(options.workspace);
+        options.fork_of = self.fork_of;
         if let Some(policy) = &self.flush_on {
             options.flush_on = Some(flush_policy("--flush-on", policy)?);
         }
         options.depth = self.depth.or(options.depth);
         options.credential = self.credential.or(options.credential);
         let (source, dir) = match (self.source, self.dir) {
-            // `toft mount --workspace ID DIR`: the source is known already.
-            (Some(dir), None) if options.workspace.is_some() => (None, Some(dir.into())),
+            // `toft mount --workspace ID DIR`, `toft mount --fork-of DIR DIR`: the source is known already.
+            (Some(dir), None) if options.workspace.is_some() || options.fork_of.is_some() => {
+                (None, Some(dir.into()))
+            }
             other => other,
         };
         Ok(Plan { source, dir, options, checked_dir: None })

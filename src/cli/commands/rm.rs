@@ -66,6 +66,6 @@ impl Rm {
         let what = format!("{id} holds work that the remote does not have");
         Err(Failure::new(Kind::NotPushed, what)
             .cause(held.join(", "))
-            .fix(format!("toft flush {id}, or toft rm --discard {id}")))
+            .fix(format!("toft flush {id} -m MESSAGE, or toft rm --discard {id}")))
     }
 }

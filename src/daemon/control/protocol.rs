@@ -2,10 +2,13 @@
 //! line each. Pure.
 
 use crate::daemon::failure::Failure;
-use crate::daemon::report::{DiffReport, FlushReport, FsckReport, LogReport, StatusReport};
+use crate::daemon::report::{
+    DiffReport, FlushReport, ForkReport, FsckReport, LogReport, StatusReport,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read};
+use std::path::PathBuf;
 
 /// Version of the protocol; a daemon of another version is told apart by its hello.
 pub const PROTOCOL: u32 = 1;
@@ -43,6 +46,8 @@ pub enum Request {
     Log(LogRequest),
     /// Whether everything fits together.
     Fsck,
+    /// Another workspace that begins as this one stands.
+    Fork(ForkRequest),
 }
 
 /// A flush: everything acked so far becomes sealed and pushed.
@@ -78,6 +83,16 @@ pub struct UmountRequest {
     pub discard: bool,
 }
 
+/// A fork.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForkRequest {
+    /// Where it is to be mounted.
+    pub dir: PathBuf,
+    /// The branch that its commits go to, begun at HEAD; the same one when None.
+    pub branch: Option<String>,
+}
+
 /// Which commits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -100,6 +115,8 @@ pub enum Reply {
     Log(LogReport),
     /// To [`Request::Fsck`].
     Fsck(FsckReport),
+    /// To [`Request::Fork`].
+    Fork(ForkReport),
     /// It did not work.
     Failed(Failure),
 }

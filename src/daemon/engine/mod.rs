@@ -4,6 +4,7 @@
 //! Lock: `flushing` is held for a whole flush, network included; no file operation waits for it.
 
 mod absorb;
+mod fork;
 mod fsck;
 mod gitdir;
 mod history;
@@ -24,7 +25,7 @@ use super::control::{FlushRequest, Reply, Request};
 use super::failure::{Failure, Kind};
 use super::host::Host;
 use super::policy::{Activity, Scheduler};
-use super::report::FlushReport;
+use super::report::{FlushReport, PushReport, SealReport};
 use crate::base::Base;
 use crate::commit::Sealer;
 use crate::fuse::Notifier;
@@ -33,7 +34,7 @@ use crate::overlay::Overlay;
 use crate::registry::{FlushPolicy, Lease, WorkspaceRecord};
 use crate::sync::{Nudge, Outbox, Pusher, RefPushed, RetryLoop};
 use crate::sys::Cancel;
-use crate::types::WorkspaceId;
+use crate::types::{Seq, WorkspaceId};
 use crate::workspace::Workspace;
 use parking_lot::Mutex;
 use seal::Cut;
@@ -65,6 +66,8 @@ pub struct Engine {
     rolled_back: AtomicBool,
     /// File bodies that are missing.
     lost_bodies: usize,
+    /// The newest change of the files when it was opened, and the one that the process before saw.
+    opened_at: (Seq, Seq),
     lease: Lease,
 }
 
@@ -104,6 +107,7 @@ impl Engine {
             Request::Status => self.status().map(|status| Reply::Status(Box::new(status))),
             Request::Diff => self.diff().map(Reply::Diff),
             Request::Fsck => self.fsck().map(Reply::Fsck),
+            Request::Fork(fork) => self.fork(fork).map(Reply::Fork),
             Request::Log(log) => self.log(log.limit).map(Reply::Log),
             Request::Flush(request) => {
                 let mut report = FlushReport::new(self.id(), self.dir());
@@ -135,6 +139,10 @@ impl Engine {
         report: &mut FlushReport,
     ) -> Result<(), Failure> {
         if self.record.view.read_only {
+            return Ok(());
+        }
+        if self.is_as_forked(request)? {
+            (report.seal, report.push) = (Some(SealReport::default()), Some(PushReport::Nothing));
             return Ok(());
         }
         let mut cut = request.seal.then(|| self.seal(request, report)).transpose()?;

@@ -9,7 +9,7 @@ use crate::dotgit::{self, Files};
 use crate::git::{Credential, Repo};
 use crate::overlay::Overlay;
 use crate::registry::{Lease, Milestone, Status, WorkspacePaths, WorkspaceRecord};
-use crate::sync::{Outbox, Pusher, RefState, Target};
+use crate::sync::{Known, Outbox, Pusher, RefState, Target};
 use crate::sys::Cancel;
 use crate::types::{Oid, Timespec, WorkspaceId};
 use crate::workspace::{ViewConfig, Workspace};
@@ -39,6 +39,7 @@ impl Engine {
         }
         let base = Arc::new(Base::new(repo.clone(), paths.root().to_owned()));
         let outbox = Arc::new(Outbox::open(&paths.outbox(), host.disk.clone())?);
+        register_fork(&record, &outbox)?;
         if recovered.void_batches + recovered.void_segments > 0 {
             let sealed = queued_head(&repo, &outbox)?;
             let at_s = host.clock.now().sec;
@@ -66,17 +67,17 @@ impl Engine {
             disk: host.disk.clone(),
             clock: host.clock.clone(),
         };
-        let (disk, clock) = (host.disk.clone(), host.clock.clone());
-        let sealer = Sealer::new(base.clone(), disk, clock, record.dir.clone());
+        let (disk, clock, dir) = (host.disk.clone(), host.clock.clone(), record.dir.clone());
         Ok(Self {
             host: host.clone(),
             rolled_back: record.rolled_back.into(),
             lost_bodies: recovered.lost_bodies,
             record,
             repo,
-            base,
+            opened_at: (overlay.seq(), recovered.last_batch),
             overlay,
-            sealer,
+            sealer: Sealer::new(base.clone(), disk, clock, dir),
+            base,
             pusher: Arc::new(Pusher::new(target, outbox.clone())),
             outbox,
             flushing: Mutex::new(()),
@@ -87,6 +88,13 @@ impl Engine {
             lease,
         })
     }
+}
+
+/// Tells the queue of a fork, once, where the remote's branch stands.
+fn register_fork(record: &WorkspaceRecord, outbox: &Outbox) -> Result<(), Failure> {
+    let (Some(fork), Some(branch)) = (&record.fork, &record.branch) else { return Ok(()) };
+    let remote = fork.remote.map_or(Known::Absent, Known::At);
+    Ok(outbox.register(branch, remote, fork.delivered)?)
 }
 
 /// HEAD's commit, if it went to the queue: the files were synced before that.

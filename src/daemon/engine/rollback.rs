@@ -18,6 +18,11 @@ impl Engine {
         Ok(head != record.base && !ours.contains(&head))
     }
 
+    /// Whether that was found, and nothing was committed since.
+    pub(super) fn is_rolled_back(&self) -> bool {
+        self.rolled_back.load(Ordering::Relaxed)
+    }
+
     /// Files and HEAD agree again.
     pub(super) fn caught_up(&self) -> Result<(), Failure> {
         if self.rolled_back.swap(false, Ordering::Relaxed) {

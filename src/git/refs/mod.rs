@@ -39,6 +39,13 @@ impl Head {
     }
 }
 
+/// Whether git would take the full name for a branch.
+pub fn is_branch_name(name: &str) -> bool {
+    let short = name.strip_prefix("refs/heads/");
+    short.is_some_and(|short| short != "HEAD" && !short.starts_with('-'))
+        && FullName::try_from(name).is_ok()
+}
+
 impl Repo {
     /// Reads HEAD.
     pub fn head(&self) -> Result<Head> {

@@ -1,5 +1,6 @@
 use super::io::without_suid;
 use crate::overlay::{FileData, Meta};
+use crate::sys::locks::Mutex;
 use crate::types::{Attr, FileKind, Ino, Timespec};
 use crate::workspace::{Caller, FsError, Workspace};
 
@@ -70,11 +71,14 @@ impl Workspace {
             Ok(_) | Err(FsError::IsDirectory(_) | FsError::Invalid(_)) => Ok(None),
             Err(error) => Err(error.into()),
         })?;
-        if let Some(body) = body {
-            let _writing = self.overlay.bodies().writing();
-            body.set_mtime(time.at(self.clock.now()))?;
+        let Some(body) = body else { return Ok(()) };
+        let (bodies, time) = (self.overlay.bodies(), time.at(self.clock.now()));
+        let writing = bodies.writing();
+        if bodies.is_shared(&body) {
+            drop((writing, body));
+            return self.alter_body(ino, &Mutex::new(None), |body| body.set_mtime(time));
         }
-        Ok(())
+        Ok(body.set_mtime(time)?)
     }
 }
 
