@@ -340,6 +340,7 @@ fn record(id: WorkspaceId) -> WorkspaceRecord {
         url: "https://host/r".into(),
         asked: None,
         depth: Some(1),
+            hydrate: Default::default(),
         at: Some(oid(2)),
     };
     WorkspaceRecord {

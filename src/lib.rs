@@ -57,6 +57,10 @@
 //!   in the value log, named by a record like everything else. So a new file costs no file, its
 //!   fsync costs two, and what power loss leaves of it is its state after some operation. A file
 //!   that is larger or written here and there has a body (D4).
+//! - D14: the contents of files may be on the remote only (`--hydrate lazy`). An operation that needs
+//!   one fails before it has changed anything (`FsError::Away`) and is asked again, by another
+//!   thread, when the content is here: so nothing waits for the network with a lock in its hands,
+//!   or in the place of a thread that takes requests.
 //!
 //! # Locks, outermost first
 //! a file's content → `overlay::Bodies::writing` (a freeze excludes body writers) →

@@ -30,6 +30,7 @@ pub const KNOWN: &[(&str, Kind)] = &[
     ("credential", Kind::Text(credential)),
     ("depth", Kind::Number(1)),
     ("flush_on", Kind::Text(flush_on)),
+    ("hydrate", Kind::Text(hydrate)),
     ("new_branch", Kind::Text(revision)),
     ("offline", Kind::Flag),
     ("runtime_dir", Kind::Text(absolute)),
@@ -256,6 +257,10 @@ fn flush_on(text: &str) -> Result<(), &'static str> {
     } else {
         Err("is none of umount, close, manual, idle=SECONDS, interval=SECONDS")
     }
+}
+
+fn hydrate(text: &str) -> Result<(), &'static str> {
+    if matches!(text, "full" | "lazy") { Ok(()) } else { Err("is neither full nor lazy") }
 }
 
 fn user(text: &str) -> Result<(), &'static str> {

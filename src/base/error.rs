@@ -2,9 +2,20 @@ use crate::git::GitError;
 use crate::types::Oid;
 use std::io;
 
-/// Why something of the base cannot be read. All are EIO to a program: unreadable is not deleted.
+/// Why something of the base cannot be read. None is ENOENT to a program: unreadable is not deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum BaseError {
+    /// The content is on the remote, and can be called from there (`Base::call`).
+    #[error("blob {0} is not here yet")]
+    Away(Oid),
+    /// The content is on the remote, and does not come.
+    #[error("blob {oid} is on the remote only: {source}")]
+    Unavailable {
+        /// The blob.
+        oid: Oid,
+        /// Why it does not come.
+        source: Unavailable,
+    },
     /// The object is not on this host.
     #[error("object {0} is missing")]
     Missing(Oid),
@@ -24,6 +35,32 @@ pub enum BaseError {
         /// The cause.
         source: io::Error,
     },
+}
+
+/// Why the remote does not give what it keeps.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// It does not answer.
+    #[error("{0}")]
+    Unreachable(String),
+    /// It began to answer and fell silent.
+    #[error("{0}")]
+    TimedOut(String),
+    /// It says no.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl From<GitError> for Unavailable {
+    fn from(error: GitError) -> Self {
+        match error {
+            GitError::Unreachable(why) => Self::Unreachable(why),
+            GitError::Timeout { .. } | GitError::Cancelled { .. } => {
+                Self::TimedOut(error.to_string())
+            }
+            other => Self::Refused(other.to_string()),
+        }
+    }
 }
 
 impl BaseError {

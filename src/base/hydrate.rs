@@ -1,79 +1,258 @@
-//! Big blobs: brought into a temporary file once, however many ask for them.
+//! Contents that are on the remote only, brought when somebody calls for them: each once, however
+//! many call, and many at a time.
+//!
+//! Calls that come within a moment, or while all lanes are busy, go together; with a file come the
+//! others of its directory, and while calls keep coming, those that a walk would reach next. Nobody
+//! waits in here: who calls is told.
 
-use super::{BaseError, Blob};
-use crate::git::Repo;
+use super::trees::Trees;
+use super::{BaseError, Unavailable};
+use crate::git::{GitError, Repo};
 use crate::sys::locks::{Condvar, Mutex};
+use crate::sys::{Cancel, Clock, OsClock};
 use crate::types::Oid;
-use std::collections::HashSet;
-use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-/// Brings blobs into files; a blob that is on its way already is waited for.
-pub(super) struct Hydrator {
-    dir: PathBuf,
-    on_the_way: Mutex<HashSet<Oid>>,
-    arrived: Condvar,
+/// How long a first call waits for others.
+const GATHER: Duration = Duration::from_millis(2);
+/// How many fetches run side by side: one that takes long holds up nothing else.
+const LANES: usize = 3;
+/// The most files of one directory that come with one of them.
+const SIBLINGS: usize = 2000;
+/// How far ahead is read when calls keep coming, at first and at most, in files.
+const AHEAD: (usize, usize) = (256, 4096);
+/// Calls that come within this time after a fetch keep coming.
+const QUIET: Duration = Duration::from_secs(1);
+/// How long a remote that did not answer is not asked again: a walk over a thousand files shall not
+/// fail a thousand times.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Who brings objects that the remote keeps.
+pub trait Promisor: Send + Sync {
+    /// Brings `oids` to where the repository finds them. One that the remote does not have may let
+    /// all of them fail.
+    fn bring(&self, oids: &[Oid]) -> Result<(), GitError>;
+}
+
+/// What is done when a content is here, or does not come.
+pub type Then = Box<dyn FnOnce(Result<(), BaseError>) + Send>;
+
+/// Calls contents from the remote. Dropping it lets go of what is under way.
+pub(super) struct Hydrator(Arc<Lanes>);
+
+struct Lanes {
+    promisor: Arc<dyn Promisor>,
+    repo: Repo,
+    trees: Arc<Trees>,
+    clock: OsClock,
+    state: Mutex<State>,
+    called: Condvar,
+    ended: Cancel,
+}
+
+#[derive(Default)]
+struct State {
+    /// Called for and not under way.
+    queue: Vec<Oid>,
+    /// Called for or under way, and whom to tell.
+    pending: HashMap<Oid, Vec<Then>>,
+    /// How many lanes there are, and how many of them have nothing to do.
+    lanes: usize,
+    idle: usize,
+    /// How far is read ahead, in files, and when the last fetch ended.
+    ahead: usize,
+    last: Option<Duration>,
+    /// The remote did not answer, and is not asked before this time.
+    down: Option<(Duration, Unavailable)>,
+    counts: Counts,
+    ended: bool,
+}
+
+/// What was done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Fetches that somebody waited for.
+    pub fetches: u64,
+    /// Contents that came by them.
+    pub contents: u64,
 }
 
 impl Hydrator {
-    pub(super) fn new(dir: PathBuf) -> Self {
-        Self { dir, on_the_way: Mutex::new(HashSet::new()), arrived: Condvar::new() }
+    pub(super) fn new(
+        promisor: Arc<dyn Promisor>,
+        repo: Repo,
+        trees: Arc<Trees>,
+    ) -> std::io::Result<Self> {
+        let (state, called) = (Mutex::new(State::default()), Condvar::new());
+        let (clock, ended) = (OsClock::new(), Cancel::new()?);
+        Ok(Self(Arc::new(Lanes { promisor, repo, trees, clock, state, called, ended })))
     }
 
-    /// The content of `oid`: from `cached` when it is there by now, else read and given to `keep`.
-    pub(super) fn fetch(
-        &self,
-        repo: &Repo,
-        oid: Oid,
-        cached: impl Fn() -> Option<Blob>,
-        keep: impl Fn(&Blob),
-    ) -> Result<Blob, BaseError> {
-        let mut on_the_way = self.on_the_way.lock();
-        while on_the_way.contains(&oid) {
-            self.arrived.wait(&mut on_the_way);
+    /// Calls for `oid`; `then` is run, perhaps at once, perhaps by another thread.
+    pub(super) fn call(&self, oid: Oid, then: Then) {
+        let mut state = self.0.state.lock();
+        let down = state.down.as_ref().filter(|(until, _)| self.0.clock.monotonic() < *until);
+        if let Some((_, source)) = down {
+            let source = source.clone();
+            drop(state);
+            return then(Err(BaseError::Unavailable { oid, source }));
         }
-        if let Some(blob) = cached() {
-            return Ok(blob);
+        if let Some(waiting) = state.pending.get_mut(&oid) {
+            return waiting.push(then);
         }
-        on_the_way.insert(oid);
-        drop(on_the_way);
-        let result = self.read(repo, oid);
-        if let Ok(blob) = &result {
-            keep(blob);
+        state.pending.insert(oid, vec![then]);
+        state.queue.push(oid);
+        let start = state.idle == 0 && state.lanes < LANES;
+        state.lanes += usize::from(start);
+        drop(state);
+        self.0.called.notify_all();
+        if start {
+            let lanes = self.0.clone();
+            let started =
+                std::thread::Builder::new().name("hydrate".into()).spawn(move || lanes.serve());
+            if let Err(error) = started {
+                tracing::error!(%error, "cannot start a thread");
+                self.0.state.lock().lanes -= 1;
+            }
         }
-        self.on_the_way.lock().remove(&oid);
-        self.arrived.notify_all();
-        result
     }
 
-    fn read(&self, repo: &Repo, oid: Oid) -> Result<Blob, BaseError> {
-        let file = nameless_file(&self.dir).map_err(BaseError::io(format!(
-            "make room for blob {oid} in {}",
-            self.dir.display()
-        )))?;
-        let len = repo.blob_to_file(oid, &file)?;
-        Ok(Blob::File(Arc::new(file), len))
+    /// What was done so far.
+    pub(super) fn counts(&self) -> Counts {
+        self.0.state.lock().counts
     }
 }
 
-fn nameless_file(dir: &Path) -> io::Result<File> {
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    std::fs::create_dir_all(dir)?;
-    loop {
-        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let path = dir.join(format!("blob-{}-{number}", std::process::id()));
-        let mut options = OpenOptions::new();
-        match options.read(true).write(true).create_new(true).mode(0o600).open(&path) {
-            Ok(file) => {
-                std::fs::remove_file(&path)?;
-                return Ok(file);
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
+impl Drop for Hydrator {
+    fn drop(&mut self) {
+        self.0.state.lock().ended = true;
+        self.0.ended.cancel();
+        self.0.called.notify_all();
+    }
+}
+
+impl Lanes {
+    fn serve(&self) {
+        while let Some(called) = self.next() {
+            let batch = self.batch(&called);
+            let outcomes = self.bring(&called, &batch);
+            self.tell(&batch, &outcomes);
         }
+    }
+
+    /// What is called for, a moment after the first call; None at the end.
+    fn next(&self) -> Option<Vec<Oid>> {
+        let mut state = self.state.lock();
+        while !state.ended {
+            if state.queue.is_empty() {
+                state.idle += 1;
+                self.called.wait(&mut state);
+                state.idle -= 1;
+                continue;
+            }
+            drop(state);
+            self.ended.wait(GATHER);
+            state = self.state.lock();
+            // Another lane may have taken all of it.
+            if !state.queue.is_empty() {
+                return Some(std::mem::take(&mut state.queue));
+            }
+        }
+        None
+    }
+
+    /// `called` and what is to come with it; all of it is pending then.
+    fn batch(&self, called: &[Oid]) -> Vec<Oid> {
+        let enough = self.state.lock().read_ahead(self.clock.monotonic());
+        let share = enough / called.len();
+        let around = called.iter().flat_map(|oid| self.trees.around(*oid, SIBLINGS, share));
+        let mut seen: HashSet<Oid> = called.iter().copied().collect();
+        let others: Vec<Oid> = around.filter(|oid| seen.insert(*oid)).collect();
+        self.repo.refresh_if_stale();
+        let others = self.repo.missing(&others);
+        let state = &mut *self.state.lock();
+        let mut batch = called.to_vec();
+        for oid in others {
+            if let std::collections::hash_map::Entry::Vacant(entry) = state.pending.entry(oid) {
+                entry.insert(Vec::new());
+                batch.push(oid);
+            }
+        }
+        batch
+    }
+
+    /// Brings `batch`, at least those of it that were `called` for; why not, where it failed.
+    fn bring(&self, called: &[Oid], batch: &[Oid]) -> HashMap<Oid, Unavailable> {
+        let (missing, needed) = (self.repo.missing(batch), self.repo.missing(called));
+        let mut failed = HashMap::new();
+        if needed.is_empty() {
+            return failed;
+        }
+        match self.fetch(&missing) {
+            Ok(()) => {}
+            // It was not the remote that failed, but one of them, perhaps.
+            Err(Unavailable::Refused(why)) if missing.len() > 1 => {
+                tracing::info!(%why, contents = missing.len(), "bringing them one by one");
+                for oid in &needed {
+                    failed.extend(self.fetch(&[*oid]).err().map(|error| (*oid, error)));
+                }
+            }
+            Err(error) => failed.extend(batch.iter().map(|oid| (*oid, error.clone()))),
+        }
+        self.repo.refresh();
+        for oid in self.repo.missing(&needed) {
+            let silent = || Unavailable::Refused("the remote did not send it".to_owned());
+            failed.entry(oid).or_insert_with(silent);
+        }
+        failed
+    }
+
+    fn fetch(&self, oids: &[Oid]) -> Result<(), Unavailable> {
+        let fetched = self.promisor.bring(oids).map_err(Unavailable::from);
+        let state = &mut *self.state.lock();
+        match &fetched {
+            Ok(()) => {
+                state.counts.fetches += 1;
+                state.counts.contents += oids.len() as u64;
+                state.down = None;
+            }
+            Err(Unavailable::Refused(_)) => {}
+            Err(error) => state.down = Some((self.clock.monotonic() + PAUSE, error.clone())),
+        }
+        if let Err(error) = &fetched {
+            tracing::warn!(%error, contents = oids.len(), "contents of files do not come");
+        }
+        fetched
+    }
+
+    fn tell(&self, batch: &[Oid], failed: &HashMap<Oid, Unavailable>) {
+        let waiting: Vec<(Oid, Vec<Then>)> = {
+            let mut state = self.state.lock();
+            state.last = Some(self.clock.monotonic());
+            let taken = batch.iter().map(|oid| (*oid, state.pending.remove(oid)));
+            taken.filter_map(|(oid, waiting)| Some((oid, waiting?))).collect()
+        };
+        for (oid, waiting) in waiting {
+            for then in waiting {
+                then(match failed.get(&oid) {
+                    Some(source) => Err(BaseError::Unavailable { oid, source: source.clone() }),
+                    None => Ok(()),
+                });
+            }
+        }
+    }
+}
+
+impl State {
+    /// How many files are to come in one fetch: further and further, while calls keep coming.
+    fn read_ahead(&mut self, now: Duration) -> usize {
+        let goes_on = self.last.is_some_and(|last| now < last + QUIET);
+        self.ahead = match goes_on {
+            true => (self.ahead * 2).clamp(AHEAD.0, AHEAD.1),
+            false => 0,
+        };
+        self.ahead
     }
 }

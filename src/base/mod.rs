@@ -1,8 +1,8 @@
 //! The lower layer: immutable trees and blobs of one workspace's repository, loaded when touched.
 //!
-//! Must not know: the overlay. Leaves the seam for blobless hydration: every read may one day wait
-//! for the network, so callers hold no lock that a writer needs beyond a local disk read.
-//! Invariants: what is returned was checked against its id; a name that may not exist in a file
+//! Must not know: the overlay, nor how a remote is reached: it is given a [`Promisor`].
+//! Invariants: no read waits for the network: what is not on this host is [`BaseError::Away`], and
+//! who holds no lock may call for it and come again. What is returned was checked against its id; a name that may not exist in a file
 //! system is never an entry; caches are bounded and a leaf in the order of locks.
 //! A crash leaves: nothing (temporary files have no name).
 
@@ -11,22 +11,25 @@ mod cache;
 mod disguise;
 mod error;
 mod hydrate;
+mod spill;
 mod tree;
+mod trees;
 
 pub use blob::Blob;
 pub use disguise::is_dotgit_disguise;
-pub use error::BaseError;
+pub use error::{BaseError, Unavailable};
+pub use hydrate::{Counts, Promisor, Then};
 pub use tree::{Entry, Tree};
 
 use crate::git::Repo;
 use crate::types::Oid;
 use cache::Cache;
 use hydrate::Hydrator;
+use spill::Spill;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use trees::Trees;
 
-/// Memory for directories.
-const TREES: u64 = 32 << 20;
 /// Memory for file contents.
 const BLOBS: u64 = 16 << 20;
 /// Memory for file sizes, at about 100 bytes each.
@@ -39,24 +42,37 @@ const FILES: u64 = 1 << 30;
 /// Reads the base through bounded caches. Threads share it.
 pub struct Base {
     repo: Repo,
-    trees: Cache<Arc<Tree>>,
+    trees: Arc<Trees>,
     sizes: Cache<u64>,
     blobs: Cache<Blob>,
     files: Cache<Blob>,
-    hydrator: Hydrator,
+    spill: Spill,
+    hydrator: Option<Hydrator>,
 }
 
 impl Base {
     /// Reads from `repo`; big blobs are spilled into nameless files in `spill_dir`.
     pub fn new(repo: Repo, spill_dir: PathBuf) -> Base {
         Base {
+            trees: Arc::new(Trees::new(repo.clone())),
             repo,
-            trees: Cache::new(TREES),
             sizes: Cache::new(SIZES),
             blobs: Cache::new(BLOBS),
             files: Cache::new(FILES),
-            hydrator: Hydrator::new(spill_dir),
+            spill: Spill::new(spill_dir),
+            hydrator: None,
         }
+    }
+
+    /// The same, where `promisor` brings what `repo` does not have.
+    pub fn lazy(
+        repo: Repo,
+        spill_dir: PathBuf,
+        promisor: Arc<dyn Promisor>,
+    ) -> std::io::Result<Base> {
+        let mut base = Base::new(repo.clone(), spill_dir);
+        base.hydrator = Some(Hydrator::new(promisor, repo, base.trees.clone())?);
+        Ok(base)
     }
 
     /// The repository behind it.
@@ -66,12 +82,7 @@ impl Base {
 
     /// The directory with the tree id `oid`.
     pub fn tree(&self, oid: Oid) -> Result<Arc<Tree>, BaseError> {
-        if let Some(tree) = self.trees.get(oid) {
-            return Ok(tree);
-        }
-        let tree = Arc::new(Tree::sift(self.repo.tree(oid)?));
-        self.trees.insert(oid, Arc::clone(&tree), tree.weight() as u64);
-        Ok(tree)
+        self.trees.get(oid)
     }
 
     /// The length of a file.
@@ -79,12 +90,15 @@ impl Base {
         if let Some(size) = self.sizes.get(oid) {
             return Ok(size);
         }
+        if self.hydrator.is_some() && !self.repo.missing(&[oid]).is_empty() {
+            return Err(BaseError::Away(oid));
+        }
         let size = self.repo.blob_size(oid)?;
         self.sizes.insert(oid, size, 100);
         Ok(size)
     }
 
-    /// The content of a file.
+    /// The content of a file, if it is here ([`BaseError::Away`]).
     pub fn blob(&self, oid: Oid) -> Result<Blob, BaseError> {
         if let Some(blob) = self.blobs.get(oid).or_else(|| self.files.get(oid)) {
             return Ok(blob);
@@ -92,10 +106,42 @@ impl Base {
         let size = self.blob_size(oid)?;
         if size > BIG {
             let keep = |blob: &Blob| self.files.insert(oid, blob.clone(), size);
-            return self.hydrator.fetch(&self.repo, oid, || self.files.get(oid), keep);
+            return self.spill.fetch(&self.repo, oid, || self.files.get(oid), keep);
         }
         let blob = Blob::Memory(self.repo.blob(oid)?.into());
         self.blobs.insert(oid, blob.clone(), size + 100);
         Ok(blob)
+    }
+
+    /// Calls for the content `oid`; `then` is run when it is here or does not come, perhaps at once,
+    /// perhaps by another thread.
+    pub fn call(&self, oid: Oid, then: Then) {
+        match &self.hydrator {
+            Some(hydrator) => hydrator.call(oid, then),
+            None => then(Err(BaseError::Missing(oid))),
+        }
+    }
+
+    /// Whether contents may be [`BaseError::Away`].
+    pub fn is_lazy(&self) -> bool {
+        self.hydrator.is_some()
+    }
+
+    /// What was called for so far; None where nothing can be away.
+    pub fn calls(&self) -> Option<Counts> {
+        self.hydrator.as_ref().map(Hydrator::counts)
+    }
+
+    /// The content of a file, for those who hold nothing that others wait for: waits for the remote
+    /// where it has to.
+    pub fn blob_brought(&self, oid: Oid) -> Result<Blob, BaseError> {
+        match self.blob(oid) {
+            Err(BaseError::Away(_)) => {}
+            found => return found,
+        }
+        let (told, outcome) = mpsc::channel();
+        self.call(oid, Box::new(move |outcome| drop(told.send(outcome))));
+        outcome.recv().unwrap_or(Err(BaseError::Missing(oid)))?;
+        self.blob(oid)
     }
 }

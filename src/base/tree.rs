@@ -46,6 +46,12 @@ impl Tree {
         found.ok().map(|index| &self.entries[index])
     }
 
+    /// The contents of its files and links.
+    pub(super) fn files(&self) -> impl Iterator<Item = Oid> + '_ {
+        let is_file = |entry: &&Entry| !entry.mode.is_dir();
+        self.entries.iter().filter(is_file).map(|entry| entry.oid)
+    }
+
     /// How many entries show as directories.
     pub fn subdirectories(&self) -> u32 {
         let count = self.entries.iter().filter(|entry| entry.mode.is_dir()).count();

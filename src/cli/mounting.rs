@@ -14,7 +14,8 @@ use crate::daemon::presence::Presence;
 use crate::daemon::serve::{ServeRequest, serve};
 use crate::daemon::spawn::Ready;
 use crate::daemon::{Access, Failure, FlushReport, Host, Kind, clear_dead, fuse_access, restore};
-use crate::registry::WorkspaceRecord;
+use crate::git::Repo;
+use crate::registry::{Hydrate, WorkspaceRecord};
 use crate::types::WorkspaceId;
 use serde::Serialize;
 use std::io::IsTerminal;
@@ -49,6 +50,11 @@ pub struct Mounted {
     pub base: Option<String>,
     /// Nothing can be changed.
     pub read_only: bool,
+    /// `full`, or `lazy` where files are fetched when they are looked at.
+    pub hydrate: Hydrate,
+    /// That was asked for, and the server cannot do it.
+    #[serde(skip)]
+    pub declined: bool,
     /// It was there before.
     pub resumed: bool,
     /// It was mounted before; nothing was done.
@@ -171,6 +177,13 @@ impl Plan {
             && same_branch
             && same_commit
             && record.source.depth == self.options.depth
+            && (self.options.hydrate.is_none() || record.source.hydrate == self.hydrate(source))
+    }
+
+    /// A remote on this host is fetched in full: that is cheap, and what is here needs no remote.
+    fn hydrate(&self, source: &Source) -> Hydrate {
+        let asked = self.options.hydrate.unwrap_or_default();
+        if source.is_local() { Hydrate::Full } else { asked }
     }
 
     fn wanted_branch<'a>(&'a self, source: &'a Source) -> Option<&'a str> {
@@ -295,6 +308,7 @@ impl Plan {
             at: self.options.at.clone(),
             read_only: self.options.ro,
             depth: self.options.depth,
+            hydrate: self.hydrate(source),
             credential: self.options.credential.clone(),
             offline: self.options.offline,
             flush_on: self.options.flush_on.unwrap_or_default(),
@@ -324,6 +338,9 @@ impl Plan {
 impl Chosen {
     fn mounted(&self, already: bool, pid: Option<u32>) -> Mounted {
         let record = &self.record;
+        let asked = record.source.hydrate;
+        // It may be damaged: whoever mounts it tells that.
+        let partial = Repo::open(&record.store.path).is_ok_and(|store| store.is_partial());
         let short = |name: &String| name.trim_start_matches("refs/heads/").to_owned();
         Mounted {
             schema: "toft.mount/1",
@@ -333,6 +350,8 @@ impl Chosen {
             branch: record.branch.as_ref().map(short),
             base: record.base.map(|oid| oid.to_string()),
             read_only: record.view.read_only,
+            hydrate: if partial { asked } else { Hydrate::Full },
+            declined: asked == Hydrate::Lazy && !partial && record.base.is_some(),
             resumed: self.resumed,
             already,
             pid,

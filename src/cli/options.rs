@@ -2,7 +2,7 @@
 //! Pure.
 
 use crate::daemon::{Access, Failure, Kind, MountFlags};
-use crate::registry::{DirectoryOverrides, FlushPolicy};
+use crate::registry::{DirectoryOverrides, FlushPolicy, Hydrate};
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -20,6 +20,7 @@ pub struct Options {
     pub fork_of: Option<PathBuf>,
     pub flush_on: Option<FlushPolicy>,
     pub depth: Option<u32>,
+    pub hydrate: Option<Hydrate>,
     pub credential: Option<String>,
     pub offline: bool,
     pub allow_other: bool,
@@ -134,6 +135,13 @@ pub fn flush_policy(key: &str, text: &str) -> Result<FlushPolicy, Failure> {
     })
 }
 
+/// Reads when files are fetched, as it was written behind `key`.
+pub fn hydrate(key: &str, text: &str) -> Result<Hydrate, Failure> {
+    text.parse().map_err(|why| {
+        Failure::new(Kind::Usage, format!("{key}: {why}")).fix("see toft mount --help")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,7 +155,7 @@ mod tests {
                 Word::Number(_) => Options::parse([&*format!("{key}=7")]),
                 Word::Flag | Word::Clears(_) | Word::Ignored => Options::parse([*key]),
                 Word::Text(check) => {
-                    let texts = ["x", "/x", "file:/x", "close", "w-x"];
+                    let texts = ["x", "/x", "file:/x", "close", "w-x", "lazy"];
                     let text = texts.iter().find(|text| check(text).is_ok()).expect("a good one");
                     Options::parse([&*format!("{key}={text}")])
                 }

@@ -97,7 +97,7 @@ impl View<'_> {
         match data {
             FileData::Blob(oid) => self
                 .base
-                .blob(oid)
+                .blob_brought(oid)
                 .map(Content::Blob)
                 .map_err(|source| CommitError::Base { path: path.to_vec(), source }),
             FileData::Value(value) => {

@@ -10,7 +10,7 @@ use crate::dotgit::{self, BaseStat, DotgitError, GitdirSpec};
 use crate::git::{Credential, Git, Head, Repo};
 use crate::overlay::Overlay;
 use crate::registry::{
-    FlushPolicy, Lease, SourceRecord, Status, StoreRecord, ViewRecord, WorkspacePaths,
+    FlushPolicy, Hydrate, Lease, SourceRecord, Status, StoreRecord, ViewRecord, WorkspacePaths,
     WorkspaceRecord,
 };
 pub use crate::store::Source;
@@ -34,6 +34,8 @@ pub struct Wish {
     pub read_only: bool,
     /// How much history.
     pub depth: Option<u32>,
+    /// Whether contents of files are fetched when they are needed.
+    pub hydrate: Hydrate,
     /// `file:PATH` or `env:VAR`.
     pub credential: Option<String>,
     /// What is here will do when the remote does not answer.
@@ -67,6 +69,7 @@ pub fn create(host: &Host, wish: &Wish) -> Result<WorkspaceRecord, Failure> {
             url: wish.url.clone(),
             asked: wish.branch.clone(),
             depth: wish.depth,
+            hydrate: wish.hydrate,
             at: wish.at.as_ref().and(store.tip),
         },
         branch,
@@ -110,6 +113,7 @@ fn fetch(host: &Host, wish: &Wish) -> Result<(Store, bool), Failure> {
         branch: wish.branch.as_deref(),
         at: wish.at.as_deref(),
         depth: wish.depth,
+        lazy: wish.hydrate == Hydrate::Lazy,
         needs: &[],
         offline: wish.offline,
         progress: wish.interactive,
@@ -228,6 +232,7 @@ fn make_gitdir(
         url: &record.source.url,
         head: &head,
         default_branch: store.default_branch.as_deref(),
+        partial: store.partial,
     };
     dotgit::create(&*host.disk, &paths.gitdir(), &spec)?;
     Ok(Repo::open(&paths.gitdir())?)

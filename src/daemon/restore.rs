@@ -9,7 +9,7 @@ use super::failure::{Failure, Kind};
 use super::host::Host;
 use crate::dotgit::{self, GitdirSpec};
 use crate::git::{Git, Head, Repo};
-use crate::registry::{Lease, Status, StoreRecord, WorkspacePaths, WorkspaceRecord};
+use crate::registry::{Hydrate, Lease, Status, StoreRecord, WorkspacePaths, WorkspaceRecord};
 use crate::store::{self, Store};
 use crate::sync::{Known, Outbox};
 use crate::types::{Oid, WorkspaceId};
@@ -36,6 +36,7 @@ pub fn restore(host: &Host, id: &WorkspaceId, interactive: bool) -> Result<(), F
         url: &record.source.url,
         head: &head,
         default_branch: store.default_branch.as_deref(),
+        partial: store.partial,
     };
     dotgit::create(&*host.disk, &paths.gitdir(), &spec)?;
     dotgit::settle(&*host.disk, &paths.gitdir())?;
@@ -92,6 +93,7 @@ fn bring(
         branch: source.asked.as_deref(),
         at: at.as_deref(),
         depth: source.depth,
+        lazy: source.hydrate == Hydrate::Lazy,
         needs,
         offline: true,
         progress: interactive,

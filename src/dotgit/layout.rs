@@ -2,7 +2,7 @@
 //! of a mount.
 
 use super::{DotgitError, Result};
-use crate::git::{Head, Repo};
+use crate::git::{Head, PROMISOR, Repo};
 use crate::sys::{Disk, Reason, create_anew, create_dirs, make_private_dir, sync_tree};
 use crate::types::{HashKind, Oid};
 use std::io;
@@ -22,6 +22,8 @@ pub struct GitdirSpec<'a> {
     pub head: &'a Head,
     /// The remote's own branch, in full.
     pub default_branch: Option<&'a str>,
+    /// What is missing in the store is on the remote: git fetches it when it needs it.
+    pub partial: bool,
 }
 
 /// Makes the git directory, without an index.
@@ -158,8 +160,9 @@ fn config(spec: &GitdirSpec<'_>) -> String {
          \tlogAllRefUpdates = true\n\tsymlinks = true\n\tignoreCase = false\n\
          \tfsmonitor = false\n\tcheckStat = default\n\ttrustctime = true\n\
          {format}[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n\
-         [remote \"origin\"]\n\turl = {}\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n",
-        quoted(spec.url)
+         [remote \"origin\"]\n\turl = {}\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n{}",
+        quoted(spec.url),
+        if spec.partial { PROMISOR } else { "" },
     );
     if let Head::Branch { name, .. } = spec.head {
         text.push_str(&config_of_branch(name));

@@ -53,9 +53,13 @@ impl Leaves for BaseStat {
 fn fill_sizes(repo: &Repo, entries: &mut [Entry]) -> usize {
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let share = entries.len().div_ceil(workers).max(1000);
+    let partial = repo.is_partial();
     std::thread::scope(|scope| {
         let work = |share: &mut [Entry]| {
-            share.iter_mut().map(|entry| usize::from(!fill_size(repo, entry))).sum::<usize>()
+            share
+                .iter_mut()
+                .map(|entry| usize::from(!fill_size(repo, partial, entry)))
+                .sum::<usize>()
         };
         let workers: Vec<_> =
             entries.chunks_mut(share).map(|share| scope.spawn(move || work(share))).collect();
@@ -64,9 +68,14 @@ fn fill_sizes(repo: &Repo, entries: &mut [Entry]) -> usize {
     })
 }
 
-fn fill_size(repo: &Repo, entry: &mut Entry) -> bool {
+fn fill_size(repo: &Repo, partial: bool, entry: &mut Entry) -> bool {
     if entry.mode == TreeMode::Commit {
         return true;
+    }
+    if partial && !repo.missing(&[entry.oid]).is_empty() {
+        // Its content is on the remote.
+        entry.stat = Stat::default();
+        return false;
     }
     match repo.blob_size(entry.oid) {
         Ok(size) => entry.stat.size = size as u32,

@@ -3,9 +3,10 @@
 use super::ask::{Adapter, UNOPENED, caller, handle, ino, kills_suid};
 use super::convert::{kind_of_mode, rename_mode, set_time, xattr_mode};
 use super::count::Kind;
+use super::late::Unanswered;
 use super::{kernel, reply};
 use crate::types::{Fh, FileKind};
-use crate::workspace::{FsError, Invalidation, OpenMode, SetAttr, Workspace, WriteMode};
+use crate::workspace::{FsError, Invalidation, OpenMode, SetAttr, Workspace, WriteMode, Written};
 use fuser::{
     BsdFileFlags, CopyFileRangeFlags, Errno, FileHandle, Filesystem, INodeNo, KernelConfig,
     LockOwner, OpenAccMode, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
@@ -33,10 +34,9 @@ impl Filesystem for Adapter {
     }
 
     fn lookup(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        reply::found(
-            reply,
-            self.ask(Kind::Lookup, |workspace| workspace.lookup(ino(parent), name.as_bytes())),
-        );
+        let (parent, name) = (ino(parent), name.as_bytes().to_vec());
+        let question = move |workspace: &Workspace| workspace.lookup(parent, &name);
+        self.answer(Kind::Lookup, reply, question, reply::found);
     }
 
     fn forget(&self, _request: &Request, inode: INodeNo, count: u64) {
@@ -54,7 +54,8 @@ impl Filesystem for Adapter {
         _fh: Option<FileHandle>,
         reply: ReplyAttr,
     ) {
-        reply::attr(reply, self.ask(Kind::Getattr, |workspace| workspace.getattr(ino(inode))));
+        let question = move |workspace: &Workspace| workspace.getattr(ino(inode));
+        self.answer(Kind::Getattr, reply, question, reply::attr);
     }
 
     fn setattr(
@@ -83,13 +84,14 @@ impl Filesystem for Adapter {
             atime: atime.map(set_time),
             mtime: mtime.map(set_time),
         };
-        let set = self
-            .ask(Kind::Setattr, |workspace| workspace.setattr(caller(request), ino(inode), &set));
-        reply::attr(reply, set);
+        let (caller, inode) = (caller(request), ino(inode));
+        let question = move |workspace: &Workspace| workspace.setattr(caller, inode, &set);
+        self.answer(Kind::Setattr, reply, question, reply::attr);
     }
 
     fn readlink(&self, _request: &Request, inode: INodeNo, reply: ReplyData) {
-        reply::data(reply, self.ask(Kind::Readlink, |workspace| workspace.readlink(ino(inode))));
+        let question = move |workspace: &Workspace| workspace.readlink(ino(inode));
+        self.answer(Kind::Readlink, reply, question, reply::data);
     }
 
     fn mknod(
@@ -183,9 +185,9 @@ impl Filesystem for Adapter {
         reply: ReplyEntry,
     ) {
         let (inode, parent) = (ino(inode), ino(new_parent));
-        let made =
-            self.ask(Kind::Link, |workspace| workspace.link(inode, parent, new_name.as_bytes()));
-        reply::entry(reply, made);
+        let name = new_name.as_bytes().to_vec();
+        let question = move |workspace: &Workspace| workspace.link(inode, parent, &name);
+        self.answer(Kind::Link, reply, question, reply::entry);
     }
 
     fn open(&self, _request: &Request, inode: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
@@ -236,9 +238,21 @@ impl Filesystem for Adapter {
         BUFFER.with_borrow_mut(|buffer| {
             buffer.resize(buffer.len().max(size as usize), 0);
             let buffer = &mut buffer[..size as usize];
-            let read =
-                self.ask(Kind::Read, |workspace| workspace.read(handle(inode, fh), buffer, offset));
-            reply::data(reply, read.map(|count| &buffer[..count]));
+            self.requests.count(Kind::Read);
+            let file = handle(inode, fh);
+            match self.asker.ask(|workspace| workspace.read(file, buffer, offset)) {
+                Ok(count) => reply.data(&buffer[..count]),
+                Err(Unanswered::Errno(errno)) => reply.error(errno),
+                Err(Unanswered::Away(oid)) => {
+                    let question = move |workspace: &Workspace| {
+                        let mut bytes = vec![0; size as usize];
+                        let count = workspace.read(file, &mut bytes, offset)?;
+                        bytes.truncate(count);
+                        Ok(bytes)
+                    };
+                    self.asker.answer_later(oid, reply, question, reply::data);
+                }
+            }
         });
     }
 
@@ -263,18 +277,25 @@ impl Filesystem for Adapter {
             // The kernel would take such a page for written.
             whole: from_cache,
         };
-        match self
-            .ask(Kind::Write, |workspace| workspace.write(handle(inode, fh), data, offset, mode))
-        {
-            Ok(written) => {
-                reply.written(u32::try_from(written.count).unwrap_or(u32::MAX));
-                if written.at != offset {
-                    // The kernel took another place for the end, and cached the bytes there: a
-                    // merge changed the file. With the receiver gone the mount is gone too.
-                    let _ = self.stale.send(Invalidation::Inode(ino(inode)));
-                }
+        let (file, stale) = (handle(inode, fh), self.stale.clone());
+        let respond = move |reply: ReplyWrite, written: Result<Written, Errno>| {
+            let elsewhere = written.as_ref().is_ok_and(|written| written.at != offset);
+            reply::written(reply, written.map(|written| written.count as u64));
+            if elsewhere {
+                // The kernel took another place for the end, and cached the bytes there: a merge
+                // changed the file. With the receiver gone the mount is gone too.
+                let _ = stale.send(Invalidation::Inode(ino(inode)));
             }
-            Err(error) => reply.error(error),
+        };
+        self.requests.count(Kind::Write);
+        match self.asker.ask(|workspace| workspace.write(file, data, offset, mode)) {
+            Err(Unanswered::Away(oid)) => {
+                let data = data.to_vec();
+                let question =
+                    move |workspace: &Workspace| workspace.write(file, &data, offset, mode);
+                self.asker.answer_later(oid, reply, question, respond);
+            }
+            written => respond(reply, written.map_err(Unanswered::errno)),
         }
     }
 
@@ -434,10 +455,9 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         let (range, kill) = ((offset, len), kills_suid(request));
-        let done = self.ask(Kind::Fallocate, |workspace| {
-            workspace.fallocate(handle(inode, fh), mode, range, kill)
-        });
-        reply::empty(reply, done);
+        let question =
+            move |workspace: &Workspace| workspace.fallocate(handle(inode, fh), mode, range, kill);
+        self.answer(Kind::Fallocate, reply, question, reply::empty);
     }
 
     fn lseek(
@@ -449,13 +469,13 @@ impl Filesystem for Adapter {
         whence: i32,
         reply: ReplyLseek,
     ) {
-        let found = self.ask(Kind::Lseek, |workspace| match (whence, u64::try_from(offset)) {
+        let question = move |workspace: &Workspace| match (whence, u64::try_from(offset)) {
             (_, Err(_)) => Err(FsError::BeyondEnd(0)),
             (libc::SEEK_DATA, Ok(offset)) => workspace.seek_data(handle(inode, fh), offset),
             (libc::SEEK_HOLE, Ok(offset)) => workspace.seek_hole(handle(inode, fh), offset),
             _ => Err(FsError::Invalid("only data and holes are sought here")),
-        });
-        reply::offset(reply, found);
+        };
+        self.answer(Kind::Lseek, reply, question, reply::offset);
     }
 
     fn copy_file_range(
@@ -474,11 +494,7 @@ impl Filesystem for Adapter {
         let from = (handle(from_inode, from), from_offset);
         let to = (handle(to_inode, to), to_offset);
         let kill = kills_suid(request);
-        match self
-            .ask(Kind::CopyFileRange, |workspace| workspace.copy_file_range(from, to, len, kill))
-        {
-            Ok(count) => reply.written(u32::try_from(count).unwrap_or(u32::MAX)),
-            Err(error) => reply.error(error),
-        }
+        let question = move |workspace: &Workspace| workspace.copy_file_range(from, to, len, kill);
+        self.answer(Kind::CopyFileRange, reply, question, reply::written);
     }
 }

@@ -1,12 +1,12 @@
-//! What every request goes through: counted, asked of the workspace, a panic caught.
+//! What every request goes through: counted, and asked of the workspace.
 
 use super::Opens;
 use super::count::{Kind, Requests};
-use super::errno::errno;
+use super::late::{Asker, Unanswered};
 use crate::types::{Fh, Ino};
 use crate::workspace::{Caller, FsError, Handle, Invalidation, Workspace};
 use fuser::{Errno, FileHandle, INodeNo, Request};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
@@ -15,7 +15,7 @@ pub(super) const UNOPENED: Fh = Fh(0);
 
 /// The workspace as fuser calls it.
 pub(super) struct Adapter {
-    workspace: Arc<Workspace>,
+    pub asker: Asker,
     /// What the kernel must forget; told by a thread of its own.
     pub stale: Sender<Invalidation>,
     pub requests: Arc<Requests>,
@@ -31,32 +31,32 @@ impl Adapter {
         stale: Sender<Invalidation>,
         requests: Arc<Requests>,
         opens: Opens,
-    ) -> Self {
-        let opens_files = opens == Opens::Told;
-        Self { workspace, stale, requests, opens_directories: true, opens_files }
+    ) -> io::Result<Self> {
+        let (asker, opens_files) = (Asker::new(workspace)?, opens == Opens::Told);
+        Ok(Self { asker, stale, requests, opens_directories: true, opens_files })
     }
 
-    /// Asks the workspace. A panic costs this one request, not the mount.
+    /// Asks the workspace what needs no content of a file.
     pub fn ask<T>(
         &self,
         kind: Kind,
         question: impl FnMut(&Workspace) -> Result<T, FsError>,
     ) -> Result<T, Errno> {
         self.requests.count(kind);
-        match catch_unwind(AssertUnwindSafe(|| self.workspace.with_room(question))) {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => {
-                let code = errno(&error);
-                if code == libc::EIO {
-                    tracing::error!(%error, "answered EIO");
-                }
-                Err(Errno::from_i32(code))
-            }
-            Err(_) => {
-                tracing::error!("a file operation panicked; answered EIO");
-                Err(Errno::EIO)
-            }
-        }
+        self.asker.ask(question).map_err(Unanswered::errno)
+    }
+
+    /// The same where the content of a file may be needed, which may be away: then the answer is
+    /// given later.
+    pub fn answer<T, R: Send + 'static>(
+        &self,
+        kind: Kind,
+        reply: R,
+        question: impl FnMut(&Workspace) -> Result<T, FsError> + Send + 'static,
+        respond: impl FnOnce(R, Result<T, Errno>) + Send + 'static,
+    ) {
+        self.requests.count(kind);
+        self.asker.answer(reply, question, respond);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The errno of every error. Exhaustive, so that a new error forces a decision.
 
-use crate::workspace::FsError;
+use crate::workspace::{FsError, Unavailable};
 use libc::c_int;
 use std::io;
 
@@ -30,6 +30,13 @@ pub fn errno(error: &FsError) -> c_int {
         FsError::XattrNoSpace(_) => libc::ENOSPC,
         FsError::XattrExists => libc::EEXIST,
         FsError::Collision(_) => libc::EIO,
+        // Whoever asks again is answered when it is here.
+        FsError::Away(_) => libc::EAGAIN,
+        FsError::Unavailable { source, .. } => match source {
+            Unavailable::Unreachable(_) => libc::EHOSTUNREACH,
+            Unavailable::TimedOut(_) => libc::ETIMEDOUT,
+            Unavailable::Refused(_) => libc::EIO,
+        },
         // Missing or damaged is not "no such file": nothing may take it for deleted.
         FsError::Base(_) => libc::EIO,
         FsError::Overlay(error) => error.io().map_or(libc::EIO, disk_errno),

@@ -17,6 +17,7 @@ mod count;
 mod errno;
 mod error;
 mod kernel;
+mod late;
 mod mount;
 mod notify;
 mod reply;

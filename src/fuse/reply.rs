@@ -7,7 +7,7 @@ use crate::workspace::{DirEntry, FsStat};
 use fuser::{
     Errno, FileHandle, FopenFlags, Generation, INodeNo, ReplyAttr, ReplyCreate, ReplyData,
     ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs,
-    ReplyXattr,
+    ReplyWrite, ReplyXattr,
 };
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -45,6 +45,14 @@ pub(super) fn attr(reply: ReplyAttr, attr: Answer<Attr>) {
 pub(super) fn empty(reply: ReplyEmpty, done: Answer<()>) {
     match done {
         Ok(()) => reply.ok(),
+        Err(error) => reply.error(error),
+    }
+}
+
+/// So many bytes.
+pub(super) fn written(reply: ReplyWrite, written: Answer<u64>) {
+    match written {
+        Ok(count) => reply.written(u32::try_from(count).unwrap_or(u32::MAX)),
         Err(error) => reply.error(error),
     }
 }

@@ -57,7 +57,8 @@ impl Session {
         config.clone_fd = mount::device().is_ok();
         let (stale, told_stale) = mpsc::channel();
         let requests = Arc::new(Requests::default());
-        let adapter = Adapter::new(workspace, stale, requests.clone(), options.opens);
+        let adapter = Adapter::new(workspace, stale, requests.clone(), options.opens)
+            .map_err(|error| give_up(&dir, error))?;
         let session = fuser::Session::from_fd(adapter, device, acl(options.access), config)
             .map_err(|error| give_up(&dir, error))?;
         let notifier = Notifier(session.notifier());

@@ -8,6 +8,7 @@
 //! A crash leaves: temporary packs (`tmp_toft_*`) and refs either old or new.
 
 mod big_blob;
+mod changed;
 mod child;
 mod classify;
 mod credential;
@@ -45,7 +46,7 @@ pub use porcelain::{LsRemote, PushResult};
 pub use process::Git;
 pub use redact::{redact, redact_url, strip_escapes};
 pub use refs::{Head, files_below, is_branch_name};
-pub use remote::{Depth, FetchOptions, PushUpdate};
+pub use remote::{Depth, FetchOptions, PROMISOR, PushUpdate};
 pub use repo::{CommitInfo, Repo};
 pub use tree::{RawEntry, TreeItem};
 pub use version::GitVersion;

@@ -113,6 +113,12 @@ impl Odb {
         stale
     }
 
+    /// Whether some pack names objects that a remote keeps.
+    pub(super) fn has_promised(&self) -> bool {
+        let packs = pack_list(&objects_dir(&self.template));
+        packs.iter().any(|(path, _)| path.extension().is_some_and(|end| end == "promisor"))
+    }
+
     fn trim(&self) {
         let resident = resident_file_bytes();
         let floor = self.floor.load(Ordering::Relaxed);

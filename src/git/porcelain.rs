@@ -60,6 +60,13 @@ pub(super) fn unborn(trace: &str) -> Option<(Option<String>, HashKind)> {
     Some((after("unborn HEAD symref-target:").map(str::to_owned), hash))
 }
 
+/// Reads the packet trace of an `ls-remote`: whether the server says that it knows filters, in
+/// protocol 2.
+pub(super) fn has_filter(trace: &str) -> bool {
+    let said = trace.lines().filter_map(|line| line.split_once("< fetch="));
+    said.into_iter().any(|(_, can)| can.split_whitespace().any(|word| word == "filter"))
+}
+
 /// What became of one ref of a push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PushResult {

@@ -1,10 +1,13 @@
 use super::child::{self, End, Finished, Limits};
 use super::credential::{Credential, SignIn};
 use super::redact::Redactor;
+use super::remote::BLOBLESS;
 use super::{GitError, Result, classify, planted, url};
 use crate::sys::{Cancel, with_usual_limits};
+use rustix::fs::{MemfdFlags, memfd_create};
 use std::ffi::{OsStr, OsString};
-use std::io::Write;
+use std::fs::File;
+use std::io::{Seek, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,6 +19,9 @@ const IDLE_MAX: Duration = Duration::from_secs(600);
 
 /// Longest line of progress that is shown.
 const LINE_MAX: usize = 1000;
+
+/// How much of a trace is kept: the server says first what it can do.
+const TRACE_MAX: usize = 16 << 10;
 
 /// Configuration that every child gets, over everything that files say: nothing runs in the
 /// background, no program of the repository's choice is started, nothing recurses.
@@ -87,10 +93,16 @@ pub(super) struct Call<'a> {
     pub(super) show_progress: bool,
     /// Whether the protocol is traced to stderr.
     pub(super) trace_packets: bool,
-    /// Whether a push asks first what the remote has.
-    pub(super) negotiate: bool,
+    /// Configuration for this call alone.
+    pub(super) settings: &'static [&'static str],
+    /// The remote keeps blobs that are not here: git then asks for none that it was not told of.
+    pub(super) promises: bool,
+    /// What it reads on its stdin; nothing when None.
+    pub(super) stdin: Option<Vec<u8>>,
     /// Less than the time limit of [`Git`].
     pub(super) timeout: Option<Duration>,
+    /// Less than [`IDLE_MAX`].
+    pub(super) idle: Option<Duration>,
 }
 
 /// What a call left, fit for eyes.
@@ -103,8 +115,10 @@ pub(super) struct Output {
     pub(super) status: String,
     /// As it came.
     pub(super) stdout: Vec<u8>,
-    /// Redacted, escapes stripped.
+    /// Redacted, escapes stripped; the end of it.
     pub(super) stderr: String,
+    /// How stderr began, as it came; only of a call that traces packets.
+    pub(super) trace: Vec<u8>,
 }
 
 impl Output {
@@ -177,13 +191,18 @@ impl Git {
             None => SignIn::default(),
         };
         let mut command = self.command();
-        add_config(&mut command, &sign_in.config);
+        let promises = remote.as_ref().filter(|_| call.promises).map(|to| promises(&to.clean));
+        let config: Vec<_> = promises.into_iter().flatten().chain(sign_in.config).collect();
+        add_config(&mut command, &config);
         command.envs(sign_in.env.iter().map(|(name, value)| (name, value)));
         if call.trace_packets {
             command.env("GIT_TRACE_PACKET", "1");
         }
-        if call.negotiate {
-            command.args(["-c", "push.negotiate=true"]);
+        for setting in call.settings {
+            command.args(["-c", setting]);
+        }
+        if let Some(bytes) = &call.stdin {
+            command.stdin(readable(bytes).map_err(GitError::io("keep what git is to read"))?);
         }
         command.args(&call.args);
         if let Some(remote) = &remote {
@@ -242,14 +261,19 @@ impl Git {
         )))?;
         let limits = Limits {
             total: [self.timeout, call.timeout].into_iter().flatten().min(),
-            idle: Some(IDLE_MAX),
+            idle: Some(call.idle.unwrap_or(IDLE_MAX)),
             cancel: self.cancel.clone(),
             group: !self.interactive,
         };
         let mut progress = Progress::new(redactor, call.show_progress);
-        let Finished { end, stdout, stderr } =
-            child::wait(started, &limits, &mut |bytes| progress.push(bytes))
-                .map_err(GitError::io(format!("waiting for git {what}")))?;
+        let mut trace = Vec::new();
+        let mut watch = |bytes: &[u8]| {
+            progress.push(bytes);
+            let room = if call.trace_packets { TRACE_MAX - trace.len() } else { 0 };
+            trace.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        };
+        let Finished { end, stdout, stderr } = child::wait(started, &limits, &mut watch)
+            .map_err(GitError::io(format!("waiting for git {what}")))?;
         let status = match end {
             End::Exited(status) => status,
             End::Cancelled => return Err(GitError::Cancelled { what: what.to_owned() }),
@@ -264,6 +288,7 @@ impl Git {
             status: status.to_string(),
             stdout,
             stderr: redactor.clean(&String::from_utf8_lossy(&stderr)),
+            trace,
         })
     }
 
@@ -322,6 +347,20 @@ fn allowed_protocols() -> String {
         users.as_ref().is_none_or(|users| users.split(':').any(|user| user == *protocol))
     });
     allowed.collect::<Vec<_>>().join(":")
+}
+
+/// Tells git that `remote` keeps what is not here, as `git clone --filter` would in a file.
+fn promises(remote: &str) -> [(String, String); 2] {
+    let set = |key: &str, value: &str| (format!("remote.{remote}.{key}"), value.to_owned());
+    [set("promisor", "true"), set("partialclonefilter", BLOBLESS)]
+}
+
+/// A file without a name that holds `bytes`.
+fn readable(bytes: &[u8]) -> std::io::Result<File> {
+    let mut file: File = memfd_create("toft-stdin", MemfdFlags::CLOEXEC)?.into();
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file)
 }
 
 /// Adds `config` behind what the environment configures already.

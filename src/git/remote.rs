@@ -10,6 +10,15 @@ use std::time::Duration;
 /// How long a remote may take to say what it has; curl alone would wait for minutes.
 const ASK_MAX: Duration = Duration::from_secs(60);
 
+/// The filter of a fetch that leaves the contents of files where they are.
+pub(super) const BLOBLESS: &str = "blob:none";
+/// What the section of a remote in a configuration says where that remote keeps what is not here.
+pub const PROMISOR: &str = "\tpromisor = true\n\tpartialclonefilter = blob:none\n";
+/// More refspecs than this are not said on the command line.
+const ARGUMENTS_MAX: usize = 100;
+/// How long a remote may say nothing while somebody waits for a file of it.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+
 /// How much history a fetch brings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Depth {
@@ -33,6 +42,8 @@ pub struct FetchOptions {
     pub progress: bool,
     /// Removes refs of the refspecs' right side that are gone on the remote.
     pub prune: bool,
+    /// Leaves the contents of files on the remote.
+    pub blobless: bool,
     /// Less than the time limit of [`Git`].
     pub timeout: Option<Duration>,
 }
@@ -85,6 +96,24 @@ impl Git {
         Ok(LsRemote { head: head.or(found.head), hash, ..found })
     }
 
+    /// The same, and whether the server can leave the contents of files out of a fetch and give them
+    /// one by one later: protocol 2, with filters.
+    pub fn ls_remote_and_filter(&self, url: &str) -> Result<(LsRemote, bool)> {
+        let call = Call {
+            args: words(&["ls-remote", "--symref"]),
+            remote: Some(url),
+            timeout: Some(ASK_MAX),
+            trace_packets: true,
+            ..Call::default()
+        };
+        let output = self.run(&call)?.success()?;
+        let found = parse_ls_remote(&output)?;
+        if found.refs.is_empty() {
+            return Ok((self.ls_remote(url)?, false));
+        }
+        Ok((found, porcelain::has_filter(&String::from_utf8_lossy(&output.trace))))
+    }
+
     /// Asks `remote` where the refs under `prefix` (`refs/heads/main`, `refs/heads/toft/`) stand.
     pub fn ls_refs(&self, remote: &str, prefix: &str) -> Result<LsRemote> {
         let pattern = if prefix.ends_with('/') { format!("{prefix}*") } else { prefix.to_owned() };
@@ -115,18 +144,54 @@ impl Git {
             "--update-head-ok",
         ]);
         args.push(if options.prune { "--prune" } else { "--no-prune" }.into());
+        if options.blobless {
+            args.push(format!("--filter={BLOBLESS}").into());
+        }
         match options.depth {
             Depth::Default => {}
             Depth::Commits(count) => args.push(format!("--depth={count}").into()),
             Depth::Deepen(count) => args.push(format!("--deepen={count}").into()),
             Depth::Unshallow => args.push("--unshallow".into()),
         }
+        // There may be more of them than fit on a command line.
+        let stdin = (refspecs.len() > ARGUMENTS_MAX).then(|| (refspecs.join("\n") + "\n").into());
+        args.extend(stdin.is_some().then(|| "--stdin".into()));
+        let refspecs = if stdin.is_some() { &[] } else { refspecs };
         let call = Call {
             args,
             remote: Some(remote),
             rest: refspecs.iter().map(OsString::from).collect(),
+            stdin,
             show_progress: options.progress,
+            promises: options.blobless,
             timeout: options.timeout,
+            ..Call::default()
+        };
+        self.run(&call)?.success().map(drop)
+    }
+
+    /// Fetches `oids` by their ids and nothing that they refer to, from a remote that keeps what an
+    /// earlier fetch left out. One that the remote does not have lets all of them fail.
+    pub fn fetch_objects(&self, remote: &str, oids: &[Oid]) -> Result<()> {
+        let mut args = words(&[
+            "fetch",
+            "--progress",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-auto-maintenance",
+            "--no-recurse-submodules",
+            "--stdin",
+        ]);
+        args.push(format!("--filter={BLOBLESS}").into());
+        let lines: String = oids.iter().map(|oid| format!("{oid}\n")).collect();
+        let call = Call {
+            args,
+            remote: Some(remote),
+            // What is here tells nothing about what is missing.
+            settings: &["fetch.negotiationAlgorithm=noop"],
+            promises: true,
+            stdin: Some(lines.into_bytes()),
+            idle: Some(SILENCE_MAX),
             ..Call::default()
         };
         self.run(&call)?.success().map(drop)
@@ -178,7 +243,7 @@ fn push_call<'a>(remote: &'a str, updates: &[PushUpdate], atomic: bool) -> Call<
         args,
         remote: Some(remote),
         rest: refspecs.map(OsString::from).collect(),
-        negotiate,
+        settings: if negotiate { &["push.negotiate=true"] } else { &[] },
         ..Call::default()
     }
 }

@@ -131,6 +131,23 @@ impl Repo {
         oid == self.empty_tree() || self.with(|repo| gix::objs::Exists::exists(&repo.objects, &oid))
     }
 
+    /// Those of `oids` that are neither here nor in an alternate, as far as the packs go that this
+    /// knows of; [`Repo::refresh_if_stale`] comes before.
+    pub fn missing(&self, oids: &[Oid]) -> Vec<Oid> {
+        oids.iter().copied().filter(|oid| !self.exists_without_refresh(*oid)).collect()
+    }
+
+    /// Looks for packs that others wrote; whether there were any.
+    pub fn refresh_if_stale(&self) -> bool {
+        self.inner.odb.refresh_if_stale()
+    }
+
+    /// Whether a remote keeps contents that are not here, for this or an alternate: git marks what
+    /// came without them.
+    pub fn is_partial(&self) -> bool {
+        self.inner.odb.has_promised()
+    }
+
     /// As [`Repo::exists`], but does not look for packs that appeared since; for those who can do
     /// with a false no.
     pub(super) fn exists_without_refresh(&self, oid: Oid) -> bool {

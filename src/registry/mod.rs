@@ -20,7 +20,7 @@ pub use error::{RegistryError, Result};
 pub use lease::{Holder, Lease};
 pub use paths::WorkspacePaths;
 pub use record::{
-    FlushPolicy, ForkRecord, Milestone, SourceRecord, Status, StoreRecord, ViewRecord,
+    FlushPolicy, ForkRecord, Hydrate, Milestone, SourceRecord, Status, StoreRecord, ViewRecord,
     WorkspaceRecord,
 };
 pub use store::{Listing, Problem, Registry};

@@ -68,6 +68,9 @@ pub struct SourceRecord {
     pub asked: Option<String>,
     /// History is cut off after so many commits.
     pub depth: Option<u32>,
+    /// When contents of files are fetched.
+    #[serde(default)]
+    pub hydrate: Hydrate,
     /// The commit that was asked for by `--at`.
     #[serde(with = "oid_text", default)]
     pub at: Option<Oid>,
@@ -89,6 +92,28 @@ pub struct ForkRecord {
     /// The last commit that the remote was known to have.
     #[serde(with = "oid_text")]
     pub delivered: Option<Oid>,
+}
+
+/// When the contents of files are fetched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hydrate {
+    /// All of them before the mount.
+    #[default]
+    Full,
+    /// Each when it is needed, where the server is one that gives them one by one.
+    Lazy,
+}
+
+impl FromStr for Hydrate {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "full" => Ok(Self::Full),
+            "lazy" => Ok(Self::Lazy),
+            _ => Err(format!("'{text}' is neither full nor lazy")),
+        }
+    }
 }
 
 /// How a workspace shows in the file system.

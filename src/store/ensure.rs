@@ -23,6 +23,8 @@ pub struct Request<'a> {
     pub at: Option<&'a str>,
     /// How much history; all when None.
     pub depth: Option<u32>,
+    /// Leave the contents of files on the remote, where it is one that can do that.
+    pub lazy: bool,
     /// Commits that a workspace stands on: fetched by their id when they are missing.
     pub needs: &'a [Oid],
     /// What the store has will do when the remote does not answer.
@@ -48,6 +50,8 @@ pub struct Store {
     pub tip: Option<Oid>,
     /// The remote did not answer: this is what it had when it last did.
     pub offline: bool,
+    /// Contents of files are on the remote only, and fetched when they are needed.
+    pub partial: bool,
 }
 
 /// Makes sure that the store of a remote is there and has what `request` needs.
@@ -60,12 +64,12 @@ pub fn ensure(
     git: &dyn Fn(&Path) -> Git,
     disk: &dyn Disk,
 ) -> Result<Store> {
-    let key = store_key(request.url, request.depth);
+    let key = store_key(request.url, request.depth, request.lazy);
     // Asked before the lock is taken: many who mount one remote at once wait for it side by side.
-    let (remote, offline) = ask(&path_of(cache, &key), request, git)?;
+    let Answer { remote, offline, filter } = ask(&path_of(cache, &key), request, git)?;
     let place = Place::hold(cache, &key, disk)?;
     if !exists(&place.path) {
-        place.create(request.url, remote.hash, disk)?;
+        place.create(request.url, remote.hash, request.lazy, disk)?;
     }
     remove_orphan_indexes(&place.path)?;
     let repo = Repo::open(&place.path)?;
@@ -74,8 +78,12 @@ pub fn ensure(
         let (have, want) = (repo.hash_kind(), remote.hash);
         return Err(StoreError::HashChanged { path: place.path, have, want });
     }
-    let work = Work { request, remote, offline, repo, git: git(&place.path), disk };
+    let blobless = request.lazy && filter;
+    let depth = request.depth.or_else(|| shallow_instead(&repo, request, filter, offline));
+    let work =
+        Work { request, remote, offline, blobless, depth, repo, git: git(&place.path), disk };
     let (branch, tip) = work.bring()?;
+    let partial = work.repo.is_partial();
     if let Some(head) = &work.remote.head {
         refs::set_head(&work.repo, head, disk)?;
     }
@@ -86,29 +94,58 @@ pub fn ensure(
         branch,
         tip,
         offline,
+        partial,
         path: place.path,
     })
 }
 
+/// A server that cannot leave contents out is at least spared the history: the tip alone is the
+/// next best for somebody who wants to begin at once.
+fn shallow_instead(repo: &Repo, request: &Request<'_>, filter: bool, offline: bool) -> Option<u32> {
+    let is_shallow = || std::fs::metadata(repo.gitdir().join("shallow")).is_ok();
+    let is_new = || repo.refs("refs/").is_ok_and(|refs| refs.is_empty());
+    if !request.lazy || filter || offline || !(is_new() || is_shallow()) {
+        return None;
+    }
+    tracing::warn!("the server cannot leave out the contents of files: fetching all, no history");
+    Some(1)
+}
+
+/// What the remote says.
+struct Answer {
+    remote: LsRemote,
+    /// It said nothing, and this is what it last said.
+    offline: bool,
+    /// It can leave contents of files out.
+    filter: bool,
+}
+
 /// What the remote has; what it had, when it does not answer and that will do.
-fn ask(
-    store: &Path,
-    request: &Request<'_>,
-    git: &dyn Fn(&Path) -> Git,
-) -> Result<(LsRemote, bool)> {
-    match git(store).ls_remote(request.url) {
+fn ask(store: &Path, request: &Request<'_>, git: &dyn Fn(&Path) -> Git) -> Result<Answer> {
+    let git = git(store);
+    let answer = match request.lazy {
+        true => git.ls_remote_and_filter(request.url),
+        false => git.ls_remote(request.url).map(|remote| (remote, false)),
+    };
+    match answer {
         Err(GitError::Unreachable(why)) if request.offline && exists(store) => {
             tracing::warn!(%why, "the remote does not answer, going on with what is here");
-            Ok((refs::remembered(&Repo::open(store)?)?, true))
+            let remote = refs::remembered(&Repo::open(store)?)?;
+            Ok(Answer { remote, offline: true, filter: false })
         }
-        answer => Ok((answer?, false)),
+        answer => answer.map(|(remote, filter)| Answer { remote, offline: false, filter }),
     }
+    .map_err(Into::into)
 }
 
 struct Work<'a> {
     request: &'a Request<'a>,
     remote: LsRemote,
     offline: bool,
+    /// Contents of files stay on the remote.
+    blobless: bool,
+    /// How much history; all when None.
+    depth: Option<u32>,
     repo: Repo,
     git: Git,
     disk: &'a dyn Disk,
@@ -144,15 +181,31 @@ impl Work<'_> {
             if self.offline {
                 return Err(gone());
             }
-            let refspecs = match self.request.depth {
-                Some(_) => vec![format!("+{name}:{local}")],
-                None => {
-                    vec![format!("+refs/heads/*:{REMOTES}*"), "+refs/tags/*:refs/tags/*".to_owned()]
-                }
-            };
-            self.fetch(&refspecs, self.request.depth.is_none())?;
+            self.fetch_refs(name, oid, &local)?;
         }
         self.repo.read_ref(&local)?.ok_or_else(gone)
+    }
+
+    /// Fetches the ref `name`, or all of them where all history is wanted.
+    ///
+    /// What the remote was just heard to have is asked for by id, where the server is one that
+    /// gives it: then git need not ask again what there is, which is a round trip.
+    fn fetch_refs(&self, name: &str, oid: Oid, local: &str) -> Result<()> {
+        let one = self.depth.is_some();
+        if self.blobless {
+            let all = self.remote.refs.iter();
+            let kept = all.filter(|(other, _)| !one || *other == name);
+            let by_id = kept.filter_map(|(name, oid)| Some((refs::local_name(name)?, oid)));
+            let by_id: Vec<_> = by_id.map(|(local, oid)| format!("+{oid}:{local}")).collect();
+            match self.fetch(&by_id, false) {
+                // It moved, and the server gives nothing away that no ref names.
+                Err(StoreError::Git(GitError::Refused(_) | GitError::Process { .. })) => {}
+                done => return done,
+            }
+        }
+        tracing::debug!(name, %oid, "fetching by name");
+        let refspecs = if one { vec![format!("+{name}:{local}")] } else { everything() };
+        self.fetch(&refspecs, !one)
     }
 
     fn bring_tag(&self, name: &str, oid: Oid) -> Result<Oid> {
@@ -171,7 +224,7 @@ impl Work<'_> {
             _ => {}
         }
         let id = Oid::from_hex(spec.as_bytes()).ok().filter(|id| id.kind() == self.remote.hash);
-        if id.is_some_and(|_| self.request.depth.is_some()) {
+        if id.is_some_and(|_| self.depth.is_some()) {
             id.map(|id| self.bring_object(id)).transpose()?;
             return self.resolve(spec)?.ok_or_else(missing);
         }
@@ -183,7 +236,7 @@ impl Work<'_> {
         if let Choice::Branch(name, Some(tip)) = choose(&self.remote, self.request.branch)? {
             self.bring_ref(&name, tip)?;
         }
-        if self.resolve(spec)?.is_none() && !self.offline && self.request.depth.is_none() {
+        if self.resolve(spec)?.is_none() && !self.offline && self.depth.is_none() {
             self.fetch(&everything(), true)?;
             if let (None, Some(id)) = (self.resolve(spec)?, id) {
                 self.bring_object(id)?;
@@ -226,8 +279,13 @@ impl Work<'_> {
 
     fn fetch(&self, refspecs: &[String], prune: bool) -> Result<()> {
         sweep(self.repo.gitdir());
-        let depth = self.request.depth.map_or(Depth::Default, Depth::Commits);
-        let options = FetchOptions { depth, progress: self.request.progress, prune, timeout: None };
+        let options = FetchOptions {
+            depth: self.depth.map_or(Depth::Default, Depth::Commits),
+            progress: self.request.progress,
+            prune,
+            blobless: self.blobless,
+            timeout: None,
+        };
         self.git.fetch(self.request.url, refspecs, &options)?;
         self.repo.refresh();
         self.settle().map_err(StoreError::io(self.repo.gitdir()))?;

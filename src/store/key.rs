@@ -8,17 +8,16 @@ const DIGITS: usize = 24;
 /// Longest readable part of a name.
 const LABEL_MAX: usize = 40;
 
-/// The name of the store for `url`, cut off after `depth` commits or not: something to recognise it
-/// by, and the hash of the URL without credentials.
-pub fn store_key(url: &str, depth: Option<u32>) -> String {
+/// The name of the store for `url`, cut off after `depth` commits or not, without the contents of
+/// files or with them: something to recognise it by, and the hash of the URL without credentials.
+pub fn store_key(url: &str, depth: Option<u32>, lazy: bool) -> String {
     let mut hasher = Hasher::new(HashKind::Sha256);
     hasher.update(normalize(url).as_bytes());
     let hash = hasher.finish().map_or_else(String::new, |oid| oid.to_string());
     let digits = &hash[..DIGITS.min(hash.len())];
-    match depth {
-        Some(depth) => format!("{}-{digits}-depth{depth}", label(url)),
-        None => format!("{}-{digits}", label(url)),
-    }
+    let depth = depth.map_or_else(String::new, |depth| format!("-depth{depth}"));
+    let lazy = if lazy { "-lazy" } else { "" };
+    format!("{}-{digits}{depth}{lazy}", label(url))
 }
 
 /// The last part of the URL, as far as it fits into any file name.
@@ -59,24 +58,26 @@ mod tests {
 
     #[test]
     fn spellings_of_one_remote_share_a_store() {
-        let key = store_key("https://host/a/r.git", None);
+        let key = store_key("https://host/a/r.git", None, false);
         for same in ["HTTPS://Host/a/r.git/", "https://me@host:443/a/r.git"] {
-            assert_eq!(store_key(same, None), key, "{same}");
+            assert_eq!(store_key(same, None, false), key, "{same}");
         }
-        assert_eq!(store_key("file:///srv/r", None), store_key("/srv/r/", None));
+        assert_eq!(store_key("file:///srv/r", None, false), store_key("/srv/r/", None, false));
     }
 
     #[test]
     fn what_may_differ_has_its_own() {
         let all = [
-            store_key("https://host/a/r.git", None),
-            store_key("https://host/a/r.git", Some(1)),
-            store_key("https://host/a/r.git", Some(2)),
-            store_key("https://host/a/R.git", None),
-            store_key("https://host:8443/a/r.git", None),
-            store_key("http://host/a/r.git", None),
-            store_key("ssh://one@host/r", None),
-            store_key("ssh://two@host/r", None),
+            store_key("https://host/a/r.git", None, false),
+            store_key("https://host/a/r.git", Some(1), false),
+            store_key("https://host/a/r.git", Some(2), false),
+            store_key("https://host/a/r.git", None, true),
+            store_key("https://host/a/r.git", Some(1), true),
+            store_key("https://host/a/R.git", None, false),
+            store_key("https://host:8443/a/r.git", None, false),
+            store_key("http://host/a/r.git", None, false),
+            store_key("ssh://one@host/r", None, false),
+            store_key("ssh://two@host/r", None, false),
         ];
         let distinct: std::collections::BTreeSet<_> = all.iter().collect();
         assert_eq!(distinct.len(), all.len());
@@ -85,10 +86,10 @@ mod tests {
     #[test]
     fn a_key_is_a_good_file_name() {
         for url in ["https://host/caf\u{e9} x.git", "host:..", "/", &"/x".repeat(500)] {
-            let key = store_key(url, Some(5));
+            let key = store_key(url, Some(5), false);
             assert!(key.len() < 100 && !key.starts_with('.'), "{key}");
             assert!(key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
         }
-        assert!(store_key("git@host:team/linux.git", None).starts_with("linux-"));
+        assert!(store_key("git@host:team/linux.git", None, false).starts_with("linux-"));
     }
 }

@@ -1,7 +1,7 @@
 //! Where stores are, and one of them held.
 
 use super::{Result, StoreError};
-use crate::git::Git;
+use crate::git::{Git, PROMISOR};
 use crate::sys::{
     Disk, Reason, make_private_dir, make_private_dir_durably, sync_parent, sync_tree,
 };
@@ -48,15 +48,22 @@ impl Place {
         Ok(Self { path: path_of(cache, key), _lock: lock })
     }
 
-    /// Makes an empty store. It gets its name when it is whole, and durable.
-    pub(super) fn create(&self, url: &str, hash: HashKind, disk: &dyn Disk) -> Result<()> {
+    /// Makes an empty store. It gets its name when it is whole, and durable. `lazy`: what is missing
+    /// in it is on the remote.
+    pub(super) fn create(
+        &self,
+        url: &str,
+        hash: HashKind,
+        lazy: bool,
+        disk: &dyn Disk,
+    ) -> Result<()> {
         let making = self.path.with_extension("new");
         for leftover in [&making, &self.path] {
             remove_dir(leftover)?;
         }
         Git::init_bare(&making, hash)?;
         let config = making.join("config");
-        std::fs::write(&config, configuration(url, hash)).map_err(StoreError::io(&config))?;
+        std::fs::write(&config, configuration(url, hash, lazy)).map_err(StoreError::io(&config))?;
         let cached = making.join(CACHED_FILES);
         make_private_dir(&cached).map_err(StoreError::io(&cached))?;
         make_private_dir(&making).map_err(StoreError::io(&making))?;
@@ -90,11 +97,12 @@ fn remove_dir(path: &Path) -> Result<()> {
 
 /// All of the store's configuration: nothing cleans it up, as workspaces borrow its objects, and
 /// what is fetched comes as packs, which appear whole or not at all.
-fn configuration(url: &str, hash: HashKind) -> String {
+fn configuration(url: &str, hash: HashKind, lazy: bool) -> String {
     let (version, format) = match hash {
         HashKind::Sha256 => (1, "[extensions]\n\tobjectformat = sha256\n"),
         _ => (0, ""),
     };
+    let promisor = if lazy { PROMISOR } else { "" };
     let url = url.replace('\\', "\\\\").replace('"', "\\\"");
     format!(
         "[core]\n\trepositoryformatversion = {version}\n\tfilemode = true\n\tbare = true\n\
@@ -102,6 +110,6 @@ fn configuration(url: &str, hash: HashKind) -> String {
          [gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n\
          [transfer]\n\tunpackLimit = 1\n[fetch]\n\tunpackLimit = 1\n\twriteCommitGraph = false\n\
          [remote \"origin\"]\n\turl = \"{url}\"\n\
-         \tfetch = +refs/heads/*:refs/remotes/origin/*\n"
+         \tfetch = +refs/heads/*:refs/remotes/origin/*\n{promisor}"
     )
 }

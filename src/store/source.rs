@@ -29,6 +29,12 @@ impl Source {
         let reference = fragment.map(parse_fragment).transpose()?.flatten();
         Ok(Source { url: parse_url(url, here, home)?, reference })
     }
+
+    /// Whether it is a path on this host.
+    pub fn is_local(&self) -> bool {
+        let scheme = self.url.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+        self.url.starts_with('/') || scheme.as_deref() == Some("file")
+    }
 }
 
 fn refuse_strange(text: &str) -> Result<()> {

@@ -112,7 +112,9 @@ impl<'a> Attempt<'a> {
     fn look(&mut self, depth: Depth) -> Result<()> {
         let refname = &self.delivery.record.refname;
         let seen = format!("refs/toft/upstream/{}", lane_name(refname));
-        let options = FetchOptions { depth, ..FetchOptions::default() };
+        // What others changed stays where it is, as all the rest does.
+        let blobless = self.repo().is_partial();
+        let options = FetchOptions { depth, blobless, ..FetchOptions::default() };
         match self.git()?.fetch(&self.target.url, &[format!("+{refname}:{seen}")], &options) {
             Ok(()) => {}
             Err(GitError::NoSuchBranch(_)) => {
@@ -230,6 +232,7 @@ impl<'a> Attempt<'a> {
         base: Option<Oid>,
         theirs: Oid,
     ) -> Result<std::result::Result<Oid, Vec<ConflictPath>>> {
+        self.bring_changed(base, theirs)?;
         let merge = Merge {
             refname: &self.delivery.record.refname,
             base,
@@ -239,6 +242,28 @@ impl<'a> Attempt<'a> {
             now: self.wait.clock.now(),
         };
         merge.commit(self.repo(), &*self.target.disk)
+    }
+
+    /// Brings the contents that a merge may look at, where they are on the remote only: of all
+    /// paths that one side changed, as a renamed file is known by what it holds.
+    fn bring_changed(&self, base: Option<Oid>, theirs: Oid) -> Result<()> {
+        let repo = self.repo();
+        if !repo.is_partial() {
+            return Ok(());
+        }
+        let tree = |commit| repo.commit(commit).map(|commit| commit.tree);
+        let base = base.map(tree).transpose()?;
+        let mut blobs = repo.changed_blobs(base, Some(tree(self.ours())?))?;
+        blobs.extend(repo.changed_blobs(base, Some(tree(theirs)?))?);
+        blobs.sort();
+        blobs.dedup();
+        repo.refresh_if_stale();
+        let missing = repo.missing(&blobs);
+        if !missing.is_empty() {
+            self.git()?.fetch_objects(&self.target.url, &missing)?;
+            repo.refresh();
+        }
+        Ok(())
     }
 
     /// Puts our commit on a side branch, the same one when this is tried again or when it goes on

@@ -1,7 +1,7 @@
-use crate::base::BaseError;
+use crate::base::{BaseError, Unavailable};
 use crate::overlay::OverlayError;
 use crate::sys::is_disk_full;
-use crate::types::{Ino, Name, NameError};
+use crate::types::{Ino, Name, NameError, Oid};
 use std::io;
 
 /// Why a file operation is refused or failed. Each has one errno, see `fuse::errno`.
@@ -85,9 +85,21 @@ pub enum FsError {
     /// Two base entries have one inode number: this one cannot be shown.
     #[error("inode number {} stands for two entries of the base", .0.0)]
     Collision(Ino),
+    /// The content is on the remote; [`super::Workspace::when_here`] tells when to try again.
+    /// Nothing happened.
+    #[error("content {0} is not here yet")]
+    Away(Oid),
+    /// The content is on the remote, and does not come.
+    #[error("content {oid} is on the remote only: {source}")]
+    Unavailable {
+        /// The blob.
+        oid: Oid,
+        /// Why it does not come.
+        source: Unavailable,
+    },
     /// The base's object is missing or damaged.
     #[error(transparent)]
-    Base(#[from] BaseError),
+    Base(BaseError),
     /// The overlay could not record the change; nothing happened.
     #[error(transparent)]
     Overlay(OverlayError),
@@ -116,6 +128,16 @@ impl FsError {
     /// The file `.git` at the root is toft's own.
     pub(super) fn gitfile() -> Self {
         Self::NotPermitted("'.git' at the root belongs to toft")
+    }
+}
+
+impl From<BaseError> for FsError {
+    fn from(error: BaseError) -> Self {
+        match error {
+            BaseError::Away(oid) => Self::Away(oid),
+            BaseError::Unavailable { oid, source } => Self::Unavailable { oid, source },
+            other => Self::Base(other),
+        }
     }
 }
 

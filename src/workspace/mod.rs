@@ -17,7 +17,9 @@
 //!     overlay index (the namespace lock)                   shared to look, exclusive to edit
 //!       inodes, undropped, subdirectories, listings, handles leaves
 //! ```
-//! Blobs and trees are loaded, bodies copied and synced with no index lock held.
+//! Blobs and trees are loaded, bodies copied and synced with no index lock held. Nothing waits for
+//! the network: an operation that needs what is on the remote only fails with [`FsError::Away`]
+//! before it changed anything, and is asked again when that is here.
 //! A crash leaves: what the overlay's journal and bodies hold. Lookups and handles are gone, and with
 //! them the inodes that nothing names.
 
@@ -35,6 +37,7 @@ mod replace;
 mod view;
 mod write;
 
+pub use crate::base::Unavailable;
 pub use config::{Caller, ViewConfig};
 pub use error::FsError;
 pub use handle::Handle;
@@ -48,7 +51,7 @@ use crate::base::Base;
 use crate::overlay::Overlay;
 use crate::sys::Clock;
 use crate::sys::locks::Mutex;
-use crate::types::{Attr, Ino, Name};
+use crate::types::{Attr, Ino, Name, Oid};
 use attr::SubdirectoryCounts;
 use content::ContentLocks;
 use handle::Handles;
@@ -159,6 +162,17 @@ impl Workspace {
             Err(error) if error.is_no_room() && self.overlay.make_room(before) => operation(self),
             result => result,
         }
+    }
+
+    /// Runs `then` when the content is here that an operation said was [`FsError::Away`], or when it
+    /// does not come: perhaps at once, perhaps on another thread.
+    pub fn when_here(&self, oid: Oid, then: impl FnOnce(Result<(), FsError>) + Send + 'static) {
+        self.base.call(oid, Box::new(|outcome| then(outcome.map_err(FsError::from))));
+    }
+
+    /// Whether operations may be told [`FsError::Away`].
+    pub fn is_lazy(&self) -> bool {
+        self.base.is_lazy()
     }
 
     fn check_writable(&self) -> Result<(), FsError> {

@@ -24,6 +24,7 @@ fn a_large_repository_is_ready_at_once() {
         url: "https://host/large",
         head: &branch,
         default_branch: None,
+        partial: false,
     };
     timed("open the store", start);
     let start = Instant::now();

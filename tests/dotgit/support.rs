@@ -187,6 +187,7 @@ impl Mounted {
             url: "https://host/a\\b \"r\".git",
             head,
             default_branch: Some("refs/heads/main"),
+            partial: false,
         }
     }
 

@@ -107,6 +107,7 @@ pub fn wish(home: &Path, remote: &Path) -> Wish {
         at: None,
         read_only: false,
         depth: None,
+        hydrate: Default::default(),
         credential: None,
         offline: false,
         flush_on: FlushPolicy::Umount,

@@ -24,6 +24,7 @@ pub fn record(id: WorkspaceId) -> WorkspaceRecord {
             url: "https://host/r.git".into(),
             asked: None,
             depth: Some(1),
+            hydrate: Default::default(),
             at: None,
         },
         branch: Some("refs/heads/main".into()),

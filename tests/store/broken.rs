@@ -80,7 +80,8 @@ fn what_a_killed_clone_left_is_no_obstacle() {
     let world = World::new();
     let (url, tip) = world.seeded("remote");
     let store = run(&world, &on(&url)).unwrap();
-    let half_made = world.path("cache/stores").join(format!("{}.new", store_key(&url, Some(1))));
+    let half_made =
+        world.path("cache/stores").join(format!("{}.new", store_key(&url, Some(1), false)));
     std::fs::create_dir_all(half_made.join("objects")).unwrap();
     // Killed before any ref was written, while git held its locks.
     std::fs::remove_file(store.path.join("packed-refs")).unwrap();

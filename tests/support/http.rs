@@ -40,6 +40,7 @@ struct Shared {
     behaviour: Mutex<Behaviour>,
     requests: Mutex<Vec<String>>,
     changed: Condvar,
+    hanging: Mutex<Vec<TcpStream>>,
 }
 
 impl Server {
@@ -52,6 +53,7 @@ impl Server {
             behaviour: Mutex::default(),
             requests: Mutex::default(),
             changed: Condvar::new(),
+            hanging: Mutex::default(),
         });
         let served = shared.clone();
         std::thread::spawn(move || {
@@ -77,6 +79,14 @@ impl Server {
 
     pub fn heal(&self) {
         self.shared.behaviour.lock().unwrap().fault = None;
+    }
+
+    /// Closes the connections that hang, and lets no other hang.
+    pub fn release(&self) {
+        self.heal();
+        for stream in self.shared.hanging.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+        }
     }
 
     /// Heads of the requests so far.
@@ -119,6 +129,8 @@ impl Shared {
                 reply(&mut stream, "200 OK", "", b"\x1b[31m<html>nonsense</html>")
             }
             Some(Fault::Hang) => {
+                // Until the other side has enough, or the server does.
+                self.hanging.lock().unwrap().extend(stream.try_clone());
                 let _ = stream.read(&mut [0; 1]);
             }
             Some(Fault::Drop) => {}

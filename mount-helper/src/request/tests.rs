@@ -38,6 +38,8 @@ fn every_option_is_understood_ignored_or_refused_by_name() {
         ("-o depth=1", Ok("depth=1")),
         ("-o new-branch=fix,offline", Ok("new_branch=fix offline")),
         ("-o flush-on=umount", Ok("flush_on=umount")),
+        ("-o hydrate=lazy", Ok("hydrate=lazy")),
+        ("-o hydrate=auto", Err("hydrate=auto: is neither full nor lazy")),
         ("-o flush_on=idle=30", Ok("flush_on=idle=30")),
         ("-o flush-on=interval=5", Ok("flush_on=interval=5")),
         ("-o workspace=w-7f3k", Ok("workspace=w-7f3k")),

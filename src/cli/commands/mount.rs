@@ -1,6 +1,6 @@
 use crate::cli::args::Global;
 use crate::cli::mounting::{Mounted, Plan};
-use crate::cli::options::{HelperRequest, Options, flush_policy};
+use crate::cli::options::{HelperRequest, Options, flush_policy, hydrate};
 use crate::cli::output::{self, short};
 use crate::daemon::{Failure, Kind};
 use clap::Args;
@@ -24,6 +24,7 @@ remote has now. toft list shows all workspaces, --workspace picks one.
 Examples:
   toft mount https://github.com/acme/widgets
   toft mount git@github.com:acme/widgets#next ./next --flush-on idle=60
+  toft mount https://github.com/torvalds/linux --hydrate lazy --depth 1
   toft mount /srv/git/widgets.git -b main --new-branch fix-auth
   toft mount https://github.com/acme/widgets#v1.2 old --ro
   toft mount --workspace w-7f3k2m9x1q
@@ -60,6 +61,10 @@ pub struct Mount {
     /// Fetch no more than so many commits of history
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     depth: Option<u32>,
+    /// When files are fetched: full (all before the mount) or lazy (each folder when something in it
+    /// is looked at, for big repositories)
+    #[arg(long, value_name = "WHEN")]
+    hydrate: Option<String>,
     /// Where the secret for the remote is: file:PATH or env:VARIABLE (user:password, or a token)
     #[arg(long, value_name = "WHERE")]
     credential: Option<String>,
@@ -106,6 +111,9 @@ impl Mount {
             options.flush_on = Some(flush_policy("--flush-on", policy)?);
         }
         options.depth = self.depth.or(options.depth);
+        if let Some(when) = &self.hydrate {
+            options.hydrate = Some(hydrate("--hydrate", when)?);
+        }
         options.credential = self.credential.or(options.credential);
         let (source, dir) = match (self.source, self.dir) {
             // `toft mount --workspace ID DIR`, `toft mount --fork-of DIR DIR`: the source is known already.
@@ -155,6 +163,11 @@ fn show(mounted: &Mounted, global: &Global) {
         "{how} {}{branch} at {} ({}, {base}{mode})",
         mounted.url, mounted.dir, mounted.workspace
     ));
+    if mounted.declined {
+        output::line(
+            "the server cannot leave out the contents of files (uploadpack.allowFilter): all are here",
+        );
+    }
     if !mounted.already {
         output::line(&format!("end with: toft umount {}", mounted.dir));
     }

@@ -12,6 +12,7 @@ mod holdings;
 mod index;
 mod mount;
 mod open;
+mod promisor;
 mod push;
 mod rest;
 mod rollback;

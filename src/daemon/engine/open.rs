@@ -1,6 +1,7 @@
 //! Opening a workspace: under its lease, with what a crash left put right.
 
 use super::Engine;
+use super::promisor::Remote;
 use crate::base::Base;
 use crate::commit::Sealer;
 use crate::daemon::failure::{Failure, Kind};
@@ -8,7 +9,7 @@ use crate::daemon::host::Host;
 use crate::dotgit::{self, Files};
 use crate::git::{Credential, Repo};
 use crate::overlay::Overlay;
-use crate::registry::{Lease, Milestone, Status, WorkspacePaths, WorkspaceRecord};
+use crate::registry::{Hydrate, Lease, Milestone, Status, WorkspacePaths, WorkspaceRecord};
 use crate::sync::{Known, Outbox, Pusher, RefState, Target};
 use crate::sys::Cancel;
 use crate::types::{Oid, Timespec, WorkspaceId};
@@ -37,7 +38,7 @@ impl Engine {
         if let Err(error) = dotgit::mend_index(&paths.gitdir(), &repo, &unknown) {
             tracing::warn!(%error, "git's index could not be mended");
         }
-        let base = Arc::new(Base::new(repo.clone(), paths.root().to_owned()));
+        let base = Arc::new(base(&record, &paths, &repo, credential.clone())?);
         let outbox = Arc::new(Outbox::open(&paths.outbox(), host.disk.clone())?);
         register_fork(&record, &outbox)?;
         if recovered.void_batches + recovered.void_segments > 0 {
@@ -95,6 +96,21 @@ fn register_fork(record: &WorkspaceRecord, outbox: &Outbox) -> Result<(), Failur
     let (Some(fork), Some(branch)) = (&record.fork, &record.branch) else { return Ok(()) };
     let remote = fork.remote.map_or(Known::Absent, Known::At);
     Ok(outbox.register(branch, remote, fork.delivered)?)
+}
+
+/// The base, with a way to the remote where that has contents which are not here.
+fn base(
+    record: &WorkspaceRecord,
+    paths: &WorkspacePaths,
+    repo: &Repo,
+    credential: Option<Credential>,
+) -> Result<Base, Failure> {
+    let (repo, spill) = (repo.clone(), paths.root().to_owned());
+    match record.source.hydrate {
+        Hydrate::Full => Ok(Base::new(repo, spill)),
+        Hydrate::Lazy => Base::lazy(repo, spill, Arc::new(Remote::new(record, credential)))
+            .map_err(Failure::io("cannot wait for the remote")),
+    }
 }
 
 /// HEAD's commit, if it went to the queue: the files were synced before that.

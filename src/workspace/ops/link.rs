@@ -8,6 +8,8 @@ impl Workspace {
     /// Gives a file one more name (link(2)); counts a lookup of it.
     pub fn link(&self, ino: Ino, new_parent: Ino, new_name: &[u8]) -> Result<Attr, FsError> {
         let name = &Name::new(new_name)?;
+        // What is away is found out before the name is there.
+        self.getattr(ino)?;
         self.edit(|edit| {
             edit.require_free(new_parent, name)?;
             let meta = edit.view().meta(ino)?;

@@ -1,0 +1,79 @@
+//! Directories of the base, cached, and how they lie to each other.
+
+use super::cache::Cache;
+use super::{BaseError, Tree};
+use crate::git::Repo;
+use crate::types::{Oid, TreeMode};
+use std::sync::Arc;
+
+/// Memory for directories.
+const TREES: u64 = 32 << 20;
+
+/// Reads directories through a bounded cache.
+pub(super) struct Trees {
+    repo: Repo,
+    cache: Cache<Arc<Tree>>,
+}
+
+impl Trees {
+    pub(super) fn new(repo: Repo) -> Self {
+        Self { repo, cache: Cache::new(TREES) }
+    }
+
+    /// The directory with the tree id `oid`.
+    pub(super) fn get(&self, oid: Oid) -> Result<Arc<Tree>, BaseError> {
+        if let Some(tree) = self.cache.get(oid) {
+            return Ok(tree);
+        }
+        let tree = Arc::new(Tree::sift(self.repo.tree(oid)?));
+        self.cache.insert(oid, Arc::clone(&tree), tree.weight() as u64);
+        Ok(tree)
+    }
+
+    /// The files of the directory that holds `blob`, as far as `most`, and of those that a walk
+    /// comes to after it, while there are not `enough`. Only the blob where its directory was not
+    /// looked at lately.
+    pub(super) fn around(&self, blob: Oid, most: usize, enough: usize) -> Vec<Oid> {
+        let Some((oid, dir)) = self.holder(blob) else { return vec![blob] };
+        let mut found: Vec<Oid> = dir.files().take(most).collect();
+        // Beyond `most`, it may not be among them.
+        found.push(blob);
+        let mut here = (oid, dir.clone());
+        self.collect_below(&dir, enough, &mut found);
+        while found.len() < enough {
+            let Some((oid, parent)) = self.holder(here.0) else { break };
+            let later = parent.entries.iter().skip_while(|entry| entry.oid != here.0).skip(1);
+            for entry in later.filter(|entry| entry.mode == TreeMode::Tree) {
+                self.collect(entry.oid, enough, &mut found);
+            }
+            here = (oid, parent);
+        }
+        found
+    }
+
+    /// A directory, of those that were looked at lately, in which `oid` is.
+    fn holder(&self, oid: Oid) -> Option<(Oid, Arc<Tree>)> {
+        self.cache.find_recent(|tree, entries| {
+            let holds = entries.entries.iter().any(|entry| entry.oid == oid);
+            holds.then(|| (tree, Arc::clone(entries)))
+        })
+    }
+
+    fn collect_below(&self, dir: &Tree, enough: usize, found: &mut Vec<Oid>) {
+        for entry in dir.entries.iter().filter(|entry| entry.mode == TreeMode::Tree) {
+            self.collect(entry.oid, enough, found);
+        }
+    }
+
+    /// The files of `dir` and below, depth first and without recursion: trees may be deeper than
+    /// any stack.
+    fn collect(&self, dir: Oid, enough: usize, found: &mut Vec<Oid>) {
+        let mut pending = vec![dir];
+        while let Some(oid) = pending.pop().filter(|_| found.len() < enough) {
+            let Ok(dir) = self.get(oid) else { continue };
+            found.extend(dir.files());
+            let below = dir.entries.iter().rev().filter(|entry| entry.mode == TreeMode::Tree);
+            pending.extend(below.map(|entry| entry.oid));
+        }
+    }
+}
