@@ -4,6 +4,9 @@ use crate::sys::locks::Mutex;
 use crate::types::Oid;
 use std::collections::{BTreeMap, HashMap};
 
+/// What a value takes beside its own weight, about.
+const SLOT: u64 = 200;
+
 /// Drops what was not used for longest when it grows over its limit; never the newest value, so
 /// that one value may be larger than the limit.
 pub(super) struct Cache<V> {
@@ -50,7 +53,9 @@ impl<V: Clone> Cache<V> {
             .find_map(|(oid, value)| look(oid, value))
     }
 
+    /// Keeps `value`, which weighs so much beside what every slot takes.
     pub(super) fn insert(&self, oid: Oid, value: V, weight: u64) {
+        let weight = weight + SLOT;
         let state = &mut *self.state.lock();
         state.remove(oid);
         state.time += 1;

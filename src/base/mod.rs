@@ -31,9 +31,9 @@ use std::sync::{Arc, mpsc};
 use trees::Trees;
 
 /// Memory for file contents.
-const BLOBS: u64 = 16 << 20;
-/// Memory for file sizes, at about 100 bytes each.
-const SIZES: u64 = 8 << 20;
+const BLOBS: u64 = 6 << 20;
+/// Memory for file sizes. The kernel keeps them too, so that few are asked for twice.
+const SIZES: u64 = 2 << 20;
 /// Content above this goes through a file: to undo its deltas takes several times its size.
 const BIG: u64 = 2 << 20;
 /// Disk for such files, over and above those that are open.
@@ -94,7 +94,7 @@ impl Base {
             return Err(BaseError::Away(oid));
         }
         let size = self.repo.blob_size(oid)?;
-        self.sizes.insert(oid, size, 100);
+        self.sizes.insert(oid, size, 0);
         Ok(size)
     }
 
@@ -109,7 +109,7 @@ impl Base {
             return self.spill.fetch(&self.repo, oid, || self.files.get(oid), keep);
         }
         let blob = Blob::Memory(self.repo.blob(oid)?.into());
-        self.blobs.insert(oid, blob.clone(), size + 100);
+        self.blobs.insert(oid, blob.clone(), size);
         Ok(blob)
     }
 

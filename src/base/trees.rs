@@ -7,7 +7,7 @@ use crate::types::{Oid, TreeMode};
 use std::sync::Arc;
 
 /// Memory for directories.
-const TREES: u64 = 32 << 20;
+const TREES: u64 = 4 << 20;
 
 /// Reads directories through a bounded cache.
 pub(super) struct Trees {

@@ -14,9 +14,9 @@ use gix::odb::pack::cache::lru::StaticLinkedList;
 ///
 /// gix maps whole packs, and every page it ever touched counts as ours until it is unmapped: a walk
 /// over a big repository would show as hundreds of megabytes.
-const RESIDENT_LIMIT: u64 = 40 << 20;
+const RESIDENT_LIMIT: u64 = 16 << 20;
 /// How much they must have grown since the last time, so that pages of others cannot make us spin.
-const RESIDENT_GROWTH: u64 = 20 << 20;
+const RESIDENT_GROWTH: u64 = 8 << 20;
 /// Objects read between two looks at the resident set; a big one counts for several.
 const LOOK_EVERY: u64 = 256;
 /// Bytes that count for one object.
