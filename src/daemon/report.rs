@@ -5,6 +5,7 @@ use super::failure::{Failure, Kind};
 use crate::registry::WorkspaceRecord;
 use crate::types::WorkspaceId;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Schema of [`StatusReport`].
 pub const STATUS_SCHEMA: &str = "toft.status/1";
@@ -40,6 +41,9 @@ pub struct StatusReport {
     pub outbox: OutboxStatus,
     /// What somebody should know or do.
     pub problems: Vec<Failure>,
+    /// Requests of the kernel since it was mounted, by kind; empty where it is not.
+    #[serde(default)]
+    pub requests: BTreeMap<String, u64>,
 }
 
 /// Who serves a workspace.
@@ -353,6 +357,7 @@ impl StatusReport {
             durability: Durability::default(),
             outbox: OutboxStatus::default(),
             problems: Vec::new(),
+            requests: BTreeMap::new(),
         }
     }
 }

@@ -85,7 +85,7 @@ impl Session {
     }
 
     /// How many requests the kernel has sent.
-    pub fn requests(&self) -> &Requests {
+    pub fn requests(&self) -> &Arc<Requests> {
         &self.requests
     }
 

@@ -4,6 +4,8 @@
 //! the other, and compares what they saw. The table has medians, as ratios to plain files.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a benchmark may panic")]
 
+mod build;
+mod count;
 mod io;
 mod place;
 mod repo;
@@ -43,9 +45,18 @@ struct Arguments {
     /// Where the samples go, as JSON lines
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Count what the kernel asks of toft, once, instead of measuring times
+    #[arg(long)]
+    count: bool,
     /// What cargo passes
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+impl Arguments {
+    fn wants(&self, workload: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|word| workload.contains(word))
+    }
 }
 
 fn main() {
@@ -58,6 +69,9 @@ fn main() {
     let native = Native::clone(&host, &repo, "native");
     let facts = Facts::of(&native.root, &host, arguments.quick);
     println!("{} files, {} paths, {rounds} rounds", facts.files.len(), facts.shuffled.len());
+    if arguments.count {
+        return count::run(&host, &repo, &facts, |name| arguments.wants(name));
+    }
     let out = arguments.out.as_deref().map(|path| std::fs::File::create(path).expect("create"));
     let mut samples = Samples::new(out);
     drop(native);
@@ -93,9 +107,7 @@ fn one_round(
         places.insert(0, Box::new(Native::clone(host, repo, &format!("native{round}"))));
     }
     for workload in workloads::ALL {
-        if !arguments.only.is_empty()
-            && !arguments.only.iter().any(|word| workload.name.contains(word))
-        {
+        if !arguments.wants(workload.name) {
             continue;
         }
         for place in &mut places {

@@ -20,6 +20,8 @@ pub struct Facts {
     /// A folder of files outside of any mount, and a tar of it.
     pub source: PathBuf,
     pub archive: PathBuf,
+    /// The line that installs what npm would, and what it installs.
+    pub npm: Option<String>,
     pub quick: bool,
 }
 
@@ -59,7 +61,16 @@ impl Facts {
         let mut tar = Command::new("tar");
         tar.arg("-cf").arg(&archive).arg("-C").arg(&source).arg(".");
         assert!(tar.status().expect("tar").success());
-        Self { files, shuffled, edited, biggest, source, archive, quick }
+        let inner = host.path("work/inner.git");
+        let line = format!(
+            "cd {0} && git init -q . && git add -A && git -c user.name=b -c user.email=b@b commit -qm made \
+             && git clone -q --bare . {1} && rm -rf .git",
+            source.display(),
+            inner.display()
+        );
+        assert!(Command::new("sh").args(["-c", &line]).status().expect("sh").success());
+        let npm = super::build::packages_at(&host.path("work/packages"));
+        Self { files, shuffled, edited, biggest, source, archive, npm, quick }
     }
 }
 

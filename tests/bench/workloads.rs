@@ -1,9 +1,9 @@
 //! What is measured, in the order in which it is run: first what reads the untouched tree, then
 //! what edits it, then what fills it. Each leaves the tree as it was.
 
-use super::io;
 use super::place::Place;
 use super::repo::Facts;
+use super::{build, io};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -149,6 +149,27 @@ pub const ALL: &[Workload] = &[
         fs::rename(to, from).expect("rename");
         done
     }),
+    plain("git clone inside", |facts, place| {
+        let from = facts.source.parent().expect("a parent").join("inner.git");
+        let done = command(place.root(), &format!("git clone -q {} inner", from.display()), false)?;
+        let seen = build::count(&place.root().join("inner"));
+        fs::remove_dir_all(place.root().join("inner")).expect("rm -r");
+        Some((done.0, seen))
+    }),
+    row("cargo build, 60 modules", 1.15, |_, place| {
+        in_folder(place, build::crate_at, "cargo build -q --offline", "target/debug/made")
+    }),
+    row("make of a C program, 60 files", 1.15, |_, place| {
+        in_folder(place, build::program_at, "make -s -j2", "prog")
+    }),
+    row("npm install, 20 packages", 1.15, |facts, place| {
+        let line = facts.npm.as_deref()?;
+        let prepare = |dir: &Path| {
+            fs::create_dir_all(dir).expect("mkdir");
+            fs::write(dir.join("package.json"), "{}").expect("write");
+        };
+        in_folder(place, prepare, line, "node_modules/made-19/lib/99.js")
+    }),
     plain("commit of 1 file", |facts, place| {
         io::edit(place.root(), &[&facts.edited[0]]);
         timed_only(|| place.commit("one"))
@@ -158,6 +179,21 @@ pub const ALL: &[Workload] = &[
         timed_only(|| place.commit("many"))
     }),
 ];
+
+/// Runs a line of shell in a new folder that `prepare` fills; it must leave `product` there.
+fn in_folder(
+    place: &dyn Place,
+    prepare: impl FnOnce(&Path),
+    line: &str,
+    product: &str,
+) -> Option<Outcome> {
+    let dir = place.root().join("built");
+    prepare(&dir);
+    let (seconds, _) = command(&dir, line, false)?;
+    let made = fs::metadata(dir.join(product)).expect("the product");
+    fs::remove_dir_all(&dir).expect("rm -r");
+    Some((seconds, u64::from(made.len() > 0)))
+}
 
 /// Where there is nothing to compare.
 fn timed_only(work: impl FnOnce()) -> Option<Outcome> {
@@ -199,6 +235,11 @@ fn command(dir: &Path, line: &str, sum: bool) -> Option<Outcome> {
     }
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("set -e; {line}")]).current_dir(dir);
+    // What cargo tells its children is about us.
+    shell
+        .env_remove("CARGO_TARGET_DIR")
+        .env_remove("CARGO_INCREMENTAL")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null");
     let start = Instant::now();
     let mut child = shell.stdout(Stdio::piped()).spawn().expect("sh");
     let mut printed = child.stdout.take().expect("a pipe");

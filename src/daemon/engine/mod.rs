@@ -29,7 +29,7 @@ use super::policy::{Activity, Scheduler};
 use super::report::{FlushReport, PushReport, SealReport};
 use crate::base::Base;
 use crate::commit::Sealer;
-use crate::fuse::Notifier;
+use crate::fuse::{Notifier, Requests};
 use crate::git::Repo;
 use crate::overlay::Overlay;
 use crate::registry::{FlushPolicy, Lease, WorkspaceRecord};
@@ -61,6 +61,8 @@ pub struct Engine {
     workspace: Arc<Workspace>,
     /// Tells the kernel, once it is mounted.
     notifier: OnceLock<Notifier>,
+    /// What the kernel asked, once it is mounted.
+    requests: OnceLock<Arc<Requests>>,
     /// Tells the loop that pushes again, once there is one.
     nudge: OnceLock<Nudge>,
     /// Power loss took the files back, and nothing was committed since.

@@ -31,6 +31,7 @@ impl Engine {
         match Session::mount(self.workspace.clone(), self.dir(), &options) {
             Ok(session) => {
                 let _ = self.notifier.set(session.notifier().clone());
+                let _ = self.requests.set(session.requests().clone());
                 Ok(session)
             }
             Err(error) => {

@@ -85,6 +85,7 @@ impl Engine {
             hurry: Cancel::new().map_err(Failure::io("cannot wait"))?,
             workspace,
             notifier: OnceLock::new(),
+            requests: OnceLock::new(),
             nudge: OnceLock::new(),
             lease,
         })

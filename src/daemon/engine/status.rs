@@ -10,6 +10,10 @@ impl Engine {
     pub fn status(&self) -> Result<StatusReport, Failure> {
         let mut report = StatusReport::unknown(&self.record);
         report.daemon.state = DaemonState::Ok;
+        if let Some(requests) = self.requests.get() {
+            let named = requests.so_far().into_iter().map(|(kind, count)| (kind.to_owned(), count));
+            report.requests = named.collect();
+        }
         self.see_head(&mut report)?;
         match self.plan() {
             Ok(plan) => {
