@@ -127,6 +127,11 @@ impl Base {
         self.hydrator.is_some()
     }
 
+    /// Whether the content `oid` is on the remote only.
+    pub fn is_away(&self, oid: Oid) -> bool {
+        self.is_lazy() && matches!(self.blob_size(oid), Err(BaseError::Away(_)))
+    }
+
     /// What was called for so far; None where nothing can be away.
     pub fn calls(&self) -> Option<Counts> {
         self.hydrator.as_ref().map(Hydrator::counts)

@@ -96,9 +96,12 @@ impl Repo {
 
     /// The length of a blob, without reading its content.
     pub fn blob_size(&self, oid: Oid) -> Result<u64> {
-        let header =
-            self.with(|repo| repo.objects.try_header(&oid)).map_err(|e| unreadable(oid, e))?;
-        match header {
+        let mut header = self.with(|repo| repo.objects.try_header(&oid));
+        // As below, where content is read.
+        if !matches!(header, Ok(Some(_))) && self.inner.odb.refresh_if_stale() {
+            header = self.with(|repo| repo.objects.try_header(&oid));
+        }
+        match header.map_err(|error| unreadable(oid, error))? {
             None => Err(GitError::NotFound(oid)),
             Some(header) if header.kind() != Kind::Blob => Err(wrong_kind(oid, header.kind())),
             Some(header) => Ok(header.size()),

@@ -12,6 +12,7 @@ mod asking;
 mod failures;
 mod fetching;
 mod maintenance;
+mod promised;
 mod pushing;
 mod secrets;
 

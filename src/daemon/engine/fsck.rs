@@ -49,7 +49,9 @@ impl Engine {
             }
         }
         for (oid, ino) in objects {
-            if !self.repo.exists(oid) {
+            // What is on the remote only is not lost.
+            let away = || self.base.is_away(oid);
+            if !self.repo.exists(oid) && !away() {
                 report.problems.push(format!("git: object {oid} of inode {} is missing", ino.0));
             }
         }
