@@ -260,7 +260,8 @@ fn flush_on(text: &str) -> Result<(), &'static str> {
 }
 
 fn hydrate(text: &str) -> Result<(), &'static str> {
-    if matches!(text, "full" | "lazy") { Ok(()) } else { Err("is neither full nor lazy") }
+    let good = matches!(text, "full" | "lazy" | "demand");
+    if good { Ok(()) } else { Err("is none of full, lazy, demand") }
 }
 
 fn user(text: &str) -> Result<(), &'static str> {

@@ -119,6 +119,18 @@ impl Hydrator {
         }
     }
 
+    /// Whether somebody waits for the remote.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.0.state.lock().pending.is_empty()
+    }
+
+    /// Brings `oids` beside all calls, for nobody who waits.
+    pub(super) fn bring_aside(&self, oids: &[Oid]) -> Result<(), GitError> {
+        self.0.promisor.bring(oids)?;
+        self.0.repo.refresh();
+        Ok(())
+    }
+
     /// What was done so far.
     pub(super) fn counts(&self) -> Counts {
         self.0.state.lock().counts

@@ -10,6 +10,7 @@ mod blob;
 mod cache;
 mod disguise;
 mod error;
+mod fill;
 mod hydrate;
 mod spill;
 mod tree;
@@ -18,6 +19,7 @@ mod trees;
 pub use blob::Blob;
 pub use disguise::is_dotgit_disguise;
 pub use error::{BaseError, Unavailable};
+pub use fill::Filled;
 pub use hydrate::{Counts, Promisor, Then};
 pub use tree::{Entry, Tree};
 

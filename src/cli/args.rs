@@ -1,8 +1,8 @@
 //! What can be said on the command line; each command's own arguments stand in its file.
 
 use super::commands::{
-    commit, daemon, demo, diff, doctor, flush, fork, fsck, list, log, mount, push, recover, rm,
-    status, umount, version,
+    commit, daemon, demo, diff, doctor, flush, fork, fsck, list, log, mount, prefetch, push,
+    recover, rm, status, umount, version,
 };
 use crate::registry::DirectoryOverrides;
 use clap::{Args, Parser, Subcommand};
@@ -74,6 +74,7 @@ pub enum Command {
     #[command(visible_alias = "unmount")]
     Umount(umount::Umount),
     Fork(fork::Fork),
+    Prefetch(prefetch::Prefetch),
     Flush(flush::Flush),
     Commit(commit::Commit),
     Push(push::Push),

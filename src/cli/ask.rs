@@ -155,6 +155,7 @@ fn deadline(request: &Request) -> Option<Duration> {
         Request::Flush(flush) => {
             flush.timeout_s.map(|seconds| Duration::from_secs(seconds) + GRACE)
         }
+        Request::Prefetch(_) => None,
         // It goes on with what needs no remote after its own deadline.
         Request::Umount(_) => None,
     }

@@ -351,7 +351,7 @@ impl Chosen {
             base: record.base.map(|oid| oid.to_string()),
             read_only: record.view.read_only,
             hydrate: if partial { asked } else { Hydrate::Full },
-            declined: asked == Hydrate::Lazy && !partial && record.base.is_some(),
+            declined: asked.is_lazy() && !partial && record.base.is_some(),
             resumed: self.resumed,
             already,
             pid,

@@ -23,6 +23,10 @@ pub fn start(engine: &Arc<Engine>, stop: &Cancel) -> Result<(), Failure> {
         let (engine, stop) = (engine.clone(), stop.clone());
         spawn("policy", move || by_policy(&engine, scheduler, &stop))?;
     }
+    if engine.is_lazy() {
+        let (engine, stop) = (engine.clone(), stop.clone());
+        spawn("hydrate", move || engine.hydrate(&stop))?;
+    }
     let (engine, stop) = (engine.clone(), stop.clone());
     spawn("housekeeping", move || keep_house(&engine, &stop))
 }

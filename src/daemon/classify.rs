@@ -3,7 +3,7 @@
 
 use super::control::ClientError;
 use super::failure::{Failure, Kind};
-use crate::base::BaseError;
+use crate::base::{BaseError, Unavailable};
 use crate::commit::{CommitError, Guard, Refusal};
 use crate::dotgit::DotgitError;
 use crate::fuse::MountError;
@@ -156,7 +156,23 @@ impl From<OverlayError> for Failure {
 
 impl From<BaseError> for Failure {
     fn from(error: BaseError) -> Self {
-        Failure::new(Kind::Corrupt, "the base cannot be read").cause(error)
+        match error {
+            BaseError::Unavailable { source, .. } => source.into(),
+            error => Failure::new(Kind::Corrupt, "the base cannot be read").cause(error),
+        }
+    }
+}
+
+impl From<Unavailable> for Failure {
+    fn from(error: Unavailable) -> Self {
+        let kind = match error {
+            Unavailable::Unreachable(_) => Kind::Unreachable,
+            Unavailable::TimedOut(_) => Kind::Deadline,
+            Unavailable::Refused(_) => Kind::System,
+        };
+        Failure::new(kind, "files that are on the remote only do not come")
+            .cause(error)
+            .fix("make the remote reachable and try again: git ls-remote URL")
     }
 }
 

@@ -113,7 +113,7 @@ fn fetch(host: &Host, wish: &Wish) -> Result<(Store, bool), Failure> {
         branch: wish.branch.as_deref(),
         at: wish.at.as_deref(),
         depth: wish.depth,
-        lazy: wish.hydrate == Hydrate::Lazy,
+        lazy: wish.hydrate.is_lazy(),
         needs: &[],
         offline: wish.offline,
         progress: wish.interactive,

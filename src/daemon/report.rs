@@ -16,6 +16,17 @@ pub const FORK_SCHEMA: &str = "toft.fork/1";
 /// Paths that a report lists, at most.
 pub const MAX_PATHS: usize = 10_000;
 
+/// What a prefetch did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrefetchReport {
+    /// Files that were meant.
+    pub files: u64,
+    /// Contents that were on the remote only, and are here now.
+    pub fetched: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
 /// How a workspace stands. A value that is not known is null, never a guess.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StatusReport {
@@ -35,6 +46,9 @@ pub struct StatusReport {
     pub workspace: WorkspaceStatus,
     /// What the next seal would commit; null when unknown.
     pub changes: Option<Changes>,
+    /// Files of the base that are on the remote only; null where none can be, or when unknown.
+    #[serde(default)]
+    pub away: Option<u64>,
     /// How safe it is.
     pub durability: Durability,
     /// What waits for the remote.
@@ -354,6 +368,7 @@ impl StatusReport {
                 flush_on: record.flush_on.to_string(),
             },
             changes: None,
+            away: None,
             durability: Durability::default(),
             outbox: OutboxStatus::default(),
             problems: Vec::new(),

@@ -9,7 +9,7 @@ use super::failure::{Failure, Kind};
 use super::host::Host;
 use crate::dotgit::{self, GitdirSpec};
 use crate::git::{Git, Head, Repo};
-use crate::registry::{Hydrate, Lease, Status, StoreRecord, WorkspacePaths, WorkspaceRecord};
+use crate::registry::{Lease, Status, StoreRecord, WorkspacePaths, WorkspaceRecord};
 use crate::store::{self, Store};
 use crate::sync::{Known, Outbox};
 use crate::types::{Oid, WorkspaceId};
@@ -93,7 +93,7 @@ fn bring(
         branch: source.asked.as_deref(),
         at: at.as_deref(),
         depth: source.depth,
-        lazy: source.hydrate == Hydrate::Lazy,
+        lazy: source.hydrate.is_lazy(),
         needs,
         offline: true,
         progress: interactive,

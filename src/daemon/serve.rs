@@ -86,6 +86,7 @@ pub fn serve(
     let mut service = Service::new(engine, session);
     let report = service.run(&inbox);
     stop.cancel();
+    service.engine.leave_remote();
     drop(retries);
     service.hear_late(inbox);
     service.tell(&report);

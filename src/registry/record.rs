@@ -101,8 +101,18 @@ pub enum Hydrate {
     /// All of them before the mount.
     #[default]
     Full,
-    /// Each when it is needed, where the server is one that gives them one by one.
+    /// Each when it is needed, and some in advance, where the server is one that gives them one by
+    /// one.
     Lazy,
+    /// Each when it is needed, none in advance.
+    Demand,
+}
+
+impl Hydrate {
+    /// Whether some contents may be on the remote only.
+    pub fn is_lazy(self) -> bool {
+        self != Self::Full
+    }
 }
 
 impl FromStr for Hydrate {
@@ -111,7 +121,8 @@ impl FromStr for Hydrate {
         match text {
             "full" => Ok(Self::Full),
             "lazy" => Ok(Self::Lazy),
-            _ => Err(format!("'{text}' is neither full nor lazy")),
+            "demand" => Ok(Self::Demand),
+            _ => Err(format!("'{text}' is none of full, lazy, demand")),
         }
     }
 }

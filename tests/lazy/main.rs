@@ -11,6 +11,7 @@ mod http;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod advance;
 mod counts;
 mod git;
 mod trouble;

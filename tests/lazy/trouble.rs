@@ -14,7 +14,7 @@ fn a_server_without_filters_gives_all_files_of_the_tip_and_says_so() {
     let Some(world) = World::new(test) else { return };
     world.configure("uploadpack.allowFilter", "false");
     let host = Host::new();
-    let (dir, ran) = world.mount_with(&host, "m", &[]);
+    let (dir, ran) = world.mount_with(&host, "m", "lazy");
     assert!(ran.text().contains("uploadpack.allowFilter"), "{}", ran.text());
     let mounted = world.server.requests().len();
     world.assert_same(&dir);

@@ -53,18 +53,17 @@ impl World {
         self.server.url("r.git")
     }
 
-    /// Mounts lazily on `host`.
+    /// Mounts on `host` so that only what is looked at comes.
     #[track_caller]
     pub fn mount(&self, host: &Host, name: &str) -> PathBuf {
-        self.mount_with(host, name, &[]).0
+        self.mount_with(host, name, "demand").0
     }
 
     #[track_caller]
-    pub fn mount_with(&self, host: &Host, name: &str, more: &[&str]) -> (PathBuf, Ran) {
+    pub fn mount_with(&self, host: &Host, name: &str, hydrate: &str) -> (PathBuf, Ran) {
         let dir = host.path("work").join(name);
         let url = self.url();
-        let mut arguments = vec!["mount", &url, dir.to_str().unwrap(), "--hydrate", "lazy"];
-        arguments.extend(more);
+        let arguments = ["mount", &url, dir.to_str().unwrap(), "--hydrate", hydrate];
         let ran = host.toft_with(&arguments).expect_code(0);
         (dir, ran)
     }

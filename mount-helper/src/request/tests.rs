@@ -39,7 +39,7 @@ fn every_option_is_understood_ignored_or_refused_by_name() {
         ("-o new-branch=fix,offline", Ok("new_branch=fix offline")),
         ("-o flush-on=umount", Ok("flush_on=umount")),
         ("-o hydrate=lazy", Ok("hydrate=lazy")),
-        ("-o hydrate=auto", Err("hydrate=auto: is neither full nor lazy")),
+        ("-o hydrate=auto", Err("hydrate=auto: is none of full, lazy, demand")),
         ("-o flush_on=idle=30", Ok("flush_on=idle=30")),
         ("-o flush-on=interval=5", Ok("flush_on=interval=5")),
         ("-o workspace=w-7f3k", Ok("workspace=w-7f3k")),

@@ -11,6 +11,7 @@ pub mod fsck;
 pub mod list;
 pub mod log;
 pub mod mount;
+pub mod prefetch;
 pub mod push;
 pub mod recover;
 pub mod rm;
@@ -30,6 +31,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Umount(umount) => umount.run(global),
         Command::Flush(flush) => flush.run(global),
         Command::Fork(fork) => fork.run(global),
+        Command::Prefetch(prefetch) => prefetch.run(global),
         Command::Commit(commit) => commit.run(global),
         Command::Push(push) => push.run(global),
         Command::Status(status) => status.run(global),

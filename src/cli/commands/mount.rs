@@ -61,8 +61,8 @@ pub struct Mount {
     /// Fetch no more than so many commits of history
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     depth: Option<u32>,
-    /// When files are fetched: full (all before the mount) or lazy (each folder when something in it
-    /// is looked at, for big repositories)
+    /// When files are fetched: full (all before the mount), lazy (each folder when something in it
+    /// is looked at, and up to 64 MB in advance; for big repositories), demand (none in advance)
     #[arg(long, value_name = "WHEN")]
     hydrate: Option<String>,
     /// Where the secret for the remote is: file:PATH or env:VARIABLE (user:password, or a token)

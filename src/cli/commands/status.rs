@@ -113,6 +113,9 @@ fn print(report: &StatusReport) {
     line("workspace", format!("{}  {} on {branch}@{base}", report.workspace.id, report.source.url));
     line("mount", mount_text(report));
     line("changes", report.changes.as_ref().map_or("unknown".to_owned(), ToString::to_string));
+    if let Some(away) = report.away.filter(|away| *away > 0) {
+        line("away", format!("{} on the remote only: toft prefetch", count(away, "file")));
+    }
     line("durable", durable_text(report));
     if let Some(behind) = report.source.behind.filter(|behind| *behind > 0) {
         line("behind", format!("{} of the remote, as last heard of", count(behind, "commit")));

@@ -3,7 +3,7 @@
 
 use crate::daemon::failure::Failure;
 use crate::daemon::report::{
-    DiffReport, FlushReport, ForkReport, FsckReport, LogReport, StatusReport,
+    DiffReport, FlushReport, ForkReport, FsckReport, LogReport, PrefetchReport, StatusReport,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,8 @@ pub enum Request {
     Log(LogRequest),
     /// Whether everything fits together.
     Fsck,
+    /// Bring files that are on the remote only.
+    Prefetch(PrefetchRequest),
     /// Another workspace that begins as this one stands.
     Fork(ForkRequest),
 }
@@ -83,6 +85,14 @@ pub struct UmountRequest {
     pub discard: bool,
 }
 
+/// Which files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrefetchRequest {
+    /// Patterns of paths from the root, as git's pathspecs have them.
+    pub globs: Vec<String>,
+}
+
 /// A fork.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -117,6 +127,8 @@ pub enum Reply {
     Fsck(FsckReport),
     /// To [`Request::Fork`].
     Fork(ForkReport),
+    /// To [`Request::Prefetch`].
+    Prefetch(PrefetchReport),
     /// It did not work.
     Failed(Failure),
 }

@@ -50,6 +50,8 @@ pub struct Engine {
     record: WorkspaceRecord,
     repo: Repo,
     base: Arc<Base>,
+    /// Brings files that are on the remote only.
+    remote: Option<Arc<promisor::Remote>>,
     overlay: Arc<Overlay>,
     sealer: Sealer,
     outbox: Arc<Outbox>,
@@ -110,6 +112,7 @@ impl Engine {
             Request::Status => self.status().map(|status| Reply::Status(Box::new(status))),
             Request::Diff => self.diff().map(Reply::Diff),
             Request::Fsck => self.fsck().map(Reply::Fsck),
+            Request::Prefetch(wish) => self.prefetch(&wish.globs).map(Reply::Prefetch),
             Request::Fork(fork) => self.fork(fork).map(Reply::Fork),
             Request::Log(log) => self.log(log.limit).map(Reply::Log),
             Request::Flush(request) => {

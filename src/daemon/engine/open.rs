@@ -9,7 +9,7 @@ use crate::daemon::host::Host;
 use crate::dotgit::{self, Files};
 use crate::git::{Credential, Repo};
 use crate::overlay::Overlay;
-use crate::registry::{Hydrate, Lease, Milestone, Status, WorkspacePaths, WorkspaceRecord};
+use crate::registry::{Lease, Milestone, Status, WorkspacePaths, WorkspaceRecord};
 use crate::sync::{Known, Outbox, Pusher, RefState, Target};
 use crate::sys::Cancel;
 use crate::types::{Oid, Timespec, WorkspaceId};
@@ -38,7 +38,8 @@ impl Engine {
         if let Err(error) = dotgit::mend_index(&paths.gitdir(), &repo, &unknown) {
             tracing::warn!(%error, "git's index could not be mended");
         }
-        let base = Arc::new(base(&record, &paths, &repo, credential.clone())?);
+        let remote = remote(&record, credential.clone())?;
+        let base = Arc::new(base(&paths, &repo, remote.clone())?);
         let outbox = Arc::new(Outbox::open(&paths.outbox(), host.disk.clone())?);
         register_fork(&record, &outbox)?;
         if recovered.void_batches + recovered.void_segments > 0 {
@@ -60,14 +61,7 @@ impl Engine {
             view_config(&record, &paths),
         ));
         tracing::debug!(?recovered, workspace = %id, "opened");
-        let target = Target {
-            repo: repo.clone(),
-            url: record.source.url.clone(),
-            credential,
-            workspace: id.clone(),
-            disk: host.disk.clone(),
-            clock: host.clock.clone(),
-        };
+        let target = target(host, &record, &repo, credential);
         let (disk, clock, dir) = (host.disk.clone(), host.clock.clone(), record.dir.clone());
         Ok(Self {
             host: host.clone(),
@@ -79,6 +73,7 @@ impl Engine {
             overlay,
             sealer: Sealer::new(base.clone(), disk, clock, dir),
             base,
+            remote,
             pusher: Arc::new(Pusher::new(target, outbox.clone())),
             outbox,
             flushing: Mutex::new(()),
@@ -99,18 +94,40 @@ fn register_fork(record: &WorkspaceRecord, outbox: &Outbox) -> Result<(), Failur
     Ok(outbox.register(branch, remote, fork.delivered)?)
 }
 
-/// The base, with a way to the remote where that has contents which are not here.
-fn base(
+/// Where its commits go.
+fn target(
+    host: &Host,
     record: &WorkspaceRecord,
-    paths: &WorkspacePaths,
     repo: &Repo,
     credential: Option<Credential>,
-) -> Result<Base, Failure> {
+) -> Target {
+    Target {
+        repo: repo.clone(),
+        url: record.source.url.clone(),
+        credential,
+        workspace: record.id.clone(),
+        disk: host.disk.clone(),
+        clock: host.clock.clone(),
+    }
+}
+
+/// The way to the contents that are on the remote only; None where all are here.
+fn remote(
+    record: &WorkspaceRecord,
+    credential: Option<Credential>,
+) -> Result<Option<Arc<Remote>>, Failure> {
+    let lazy = record.source.hydrate.is_lazy();
+    let remote = lazy.then(|| Remote::new(record, credential)).transpose();
+    Ok(remote.map_err(Failure::io("cannot wait for the remote"))?.map(Arc::new))
+}
+
+fn base(paths: &WorkspacePaths, repo: &Repo, remote: Option<Arc<Remote>>) -> Result<Base, Failure> {
     let (repo, spill) = (repo.clone(), paths.root().to_owned());
-    match record.source.hydrate {
-        Hydrate::Full => Ok(Base::new(repo, spill)),
-        Hydrate::Lazy => Base::lazy(repo, spill, Arc::new(Remote::new(record, credential)))
-            .map_err(Failure::io("cannot wait for the remote")),
+    match remote {
+        None => Ok(Base::new(repo, spill)),
+        Some(remote) => {
+            Base::lazy(repo, spill, remote).map_err(Failure::io("cannot wait for the remote"))
+        }
     }
 }
 

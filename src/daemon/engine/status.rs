@@ -25,6 +25,10 @@ impl Engine {
             }
             Err(failure) => report.problems.push(failure),
         }
+        match self.away() {
+            Ok(away) => report.away = away,
+            Err(failure) => report.problems.push(failure),
+        }
         self.see_queue(&mut report)?;
         self.see_durability(&mut report);
         if let Some(why) = self.overlay.read_only_reason() {
