@@ -12,6 +12,7 @@ mod disguise;
 mod error;
 mod fill;
 mod hydrate;
+mod shelf;
 mod spill;
 mod tree;
 mod trees;
@@ -75,6 +76,13 @@ impl Base {
         let mut base = Base::new(repo.clone(), spill_dir);
         base.hydrator = Some(Hydrator::new(promisor, repo, base.trees.clone())?);
         Ok(base)
+    }
+
+    /// Big blobs lie in `dir` instead, where other workspaces find them, too.
+    #[must_use]
+    pub fn sharing(mut self, dir: PathBuf) -> Self {
+        self.spill.share(dir);
+        self
     }
 
     /// The repository behind it.

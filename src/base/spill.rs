@@ -1,5 +1,6 @@
-//! Big blobs: brought into a temporary file once, however many ask for them.
+//! Big blobs: brought into a file once, however many ask for them.
 
+use super::shelf::Shelf;
 use super::{BaseError, Blob};
 use crate::git::Repo;
 use crate::sys::locks::{Condvar, Mutex};
@@ -16,13 +17,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// this host.)
 pub(super) struct Spill {
     dir: PathBuf,
+    /// Where other workspaces find them, too.
+    shelf: Option<Shelf>,
     on_the_way: Mutex<HashSet<Oid>>,
     arrived: Condvar,
 }
 
 impl Spill {
     pub(super) fn new(dir: PathBuf) -> Self {
-        Self { dir, on_the_way: Mutex::new(HashSet::new()), arrived: Condvar::new() }
+        Self { dir, shelf: None, on_the_way: Mutex::default(), arrived: Condvar::new() }
+    }
+
+    pub(super) fn share(&mut self, dir: PathBuf) {
+        self.shelf = Some(Shelf::new(dir));
     }
 
     /// The content of `oid`: from `cached` when it is there by now, else read and given to `keep`.
@@ -52,6 +59,12 @@ impl Spill {
     }
 
     fn read(&self, repo: &Repo, oid: Oid) -> Result<Blob, BaseError> {
+        match self.shelf.as_ref().map(|shelf| from_shelf(shelf, repo, oid)) {
+            Some(Ok(blob)) => return Ok(blob),
+            // A cache that is full, read-only or gone is no reason to show nothing.
+            Some(Err(error)) => tracing::debug!(%oid, %error, "not cached for others"),
+            None => {}
+        }
         let file = nameless_file(&self.dir).map_err(BaseError::io(format!(
             "make room for blob {oid} in {}",
             self.dir.display()
@@ -59,6 +72,16 @@ impl Spill {
         let len = repo.blob_to_file(oid, &file)?;
         Ok(Blob::File(Arc::new(file), len))
     }
+}
+
+fn from_shelf(shelf: &Shelf, repo: &Repo, oid: Oid) -> Result<Blob, BaseError> {
+    let (file, len) = match shelf.take(repo, oid) {
+        Some(found) => found,
+        None => shelf
+            .put(oid, |file| repo.blob_to_file(oid, file))
+            .map_err(BaseError::io(format!("keep blob {oid}")))??,
+    };
+    Ok(Blob::File(Arc::new(file), len))
 }
 
 fn nameless_file(dir: &Path) -> io::Result<File> {

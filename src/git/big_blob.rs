@@ -29,6 +29,12 @@ impl Repo {
         Ok(size)
     }
 
+    /// Whether `file` holds the blob `oid`; its length.
+    pub fn is_blob(&self, oid: Oid, file: &File) -> Result<u64> {
+        let len = file.metadata().map_err(GitError::io(format!("read back blob {oid}")))?.len();
+        self.check(oid, file, len).map(|()| len)
+    }
+
     fn cat_file(&self, oid: Oid, file: &File) -> Result<()> {
         let git = Git::new(self.gitdir(), None);
         let output = file.try_clone().map_err(GitError::io("share a file with git"))?;

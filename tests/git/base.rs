@@ -211,3 +211,33 @@ fn what_cannot_be_read_says_why_and_is_read_when_it_came_back() {
     let tree = sandbox.raw_tree(b"100644 cut");
     assert!(matches!(base.tree(tree), Err(BaseError::Corrupt { .. })));
 }
+
+#[test]
+fn a_big_blob_is_undone_once_for_all_who_share_and_again_where_its_file_was_damaged() {
+    let sandbox = Sandbox::new(HashKind::Sha256);
+    let big: Vec<u8> = (0..5 << 20).map(|i: u32| (i / 7) as u8).collect();
+    let mut writer = sandbox.open().writer();
+    let oid = writer.blob(&big).unwrap();
+    writer.finish(&OsDisk::default()).unwrap();
+    let shared = sandbox.gitdir().join("shared");
+    let kept = shared.join(oid.to_string());
+    let read = || {
+        let blob = base(&sandbox).sharing(shared.clone()).blob(oid).unwrap();
+        let mut bytes = vec![0; big.len() + 1];
+        let count = blob.read_at(&mut bytes, 0).unwrap();
+        assert!(bytes[..count] == big, "the blob, whole");
+        std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&kept).unwrap())
+    };
+    let first = read();
+    assert_eq!(read(), first, "the second finds the file of the first");
+    let mut damaged = big.clone();
+    damaged[4 << 20] ^= 1;
+    std::fs::remove_file(&kept).unwrap();
+    std::fs::write(&kept, &damaged).unwrap();
+    read();
+    assert!(std::fs::read(&kept).unwrap() == big, "made again");
+    std::fs::remove_dir_all(&shared).unwrap();
+    std::fs::write(&shared, "not a folder").unwrap();
+    let blob = base(&sandbox).sharing(shared.clone()).blob(oid).unwrap();
+    assert_eq!(blob.len(), big.len() as u64, "without a cache it is shown all the same");
+}

@@ -10,6 +10,7 @@ use crate::dotgit::{self, Files};
 use crate::git::{Credential, Repo};
 use crate::overlay::Overlay;
 use crate::registry::{Lease, Milestone, Status, WorkspacePaths, WorkspaceRecord};
+use crate::store;
 use crate::sync::{Known, Outbox, Pusher, RefState, Target};
 use crate::sys::Cancel;
 use crate::types::{Oid, Timespec, WorkspaceId};
@@ -39,7 +40,7 @@ impl Engine {
             tracing::warn!(%error, "git's index could not be mended");
         }
         let remote = remote(&record, credential.clone())?;
-        let base = Arc::new(base(&paths, &repo, remote.clone())?);
+        let base = Arc::new(base(&record, &paths, &repo, remote.clone())?);
         let outbox = Arc::new(Outbox::open(&paths.outbox(), host.disk.clone())?);
         register_fork(&record, &outbox)?;
         if recovered.void_batches + recovered.void_segments > 0 {
@@ -121,14 +122,20 @@ fn remote(
     Ok(remote.map_err(Failure::io("cannot wait for the remote"))?.map(Arc::new))
 }
 
-fn base(paths: &WorkspacePaths, repo: &Repo, remote: Option<Arc<Remote>>) -> Result<Base, Failure> {
+fn base(
+    record: &WorkspaceRecord,
+    paths: &WorkspacePaths,
+    repo: &Repo,
+    remote: Option<Arc<Remote>>,
+) -> Result<Base, Failure> {
     let (repo, spill) = (repo.clone(), paths.root().to_owned());
-    match remote {
-        None => Ok(Base::new(repo, spill)),
+    let base = match remote {
+        None => Base::new(repo, spill),
         Some(remote) => {
-            Base::lazy(repo, spill, remote).map_err(Failure::io("cannot wait for the remote"))
+            Base::lazy(repo, spill, remote).map_err(Failure::io("cannot wait for the remote"))?
         }
-    }
+    };
+    Ok(base.sharing(record.store.path.join(store::CACHED_FILES).join("blobs")))
 }
 
 /// HEAD's commit, if it went to the queue: the files were synced before that.
