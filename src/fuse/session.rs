@@ -2,7 +2,7 @@
 
 use super::ask::Adapter;
 use super::count::Requests;
-use super::mount::{self, Access, MountOptions};
+use super::mount::{self, Access, MountOptions, Opens};
 use super::{MountError, Notifier};
 use crate::workspace::Workspace;
 use fuser::{Config, SessionACL};
@@ -57,7 +57,7 @@ impl Session {
         config.clone_fd = mount::device().is_ok();
         let (stale, told_stale) = mpsc::channel();
         let requests = Arc::new(Requests::default());
-        let adapter = Adapter::new(workspace, stale, requests.clone(), options.opens)
+        let adapter = Adapter::new(workspace, stale, requests.clone(), opens(options))
             .map_err(|error| give_up(&dir, error))?;
         let session = fuser::Session::from_fd(adapter, device, acl(options.access), config)
             .map_err(|error| give_up(&dir, error))?;
@@ -124,6 +124,14 @@ impl Session {
             }
         }
         mount::unmount(&self.dir, lazy)
+    }
+}
+
+/// Who asks is seen at the open: the pages that the kernel has are for everybody.
+fn opens(options: &MountOptions) -> Opens {
+    match options.access {
+        Access::RootAndOwner => Opens::Told,
+        Access::Owner | Access::All => options.opens,
     }
 }
 
