@@ -61,6 +61,10 @@
 //!   one fails before it has changed anything (`FsError::Away`) and is asked again, by another
 //!   thread, when the content is here: so nothing waits for the network with a lock in its hands,
 //!   or in the place of a thread that takes requests.
+//! - D14: a fork shares files by hard links, and that a file has two names is what keeps both sides
+//!   from altering it; nothing of it is durable before its first sync (`overlay::fork`). Under `toft
+//!   serve` one mount shows many workspaces (`daemon::house`), whose inodes are told apart by the upper
+//!   bits of what the kernel calls them (`fuse::route`).
 //!
 //! # Locks, outermost first
 //! a file's content → `overlay::Bodies::writing` (a freeze excludes body writers) →

@@ -2,7 +2,7 @@
 
 use super::commands::{
     commit, daemon, demo, diff, doctor, flush, fork, fsck, list, log, mount, prefetch, push,
-    recover, rm, status, umount, version,
+    recover, rm, serve, status, umount, version,
 };
 use crate::registry::DirectoryOverrides;
 use clap::{Args, Parser, Subcommand};
@@ -75,6 +75,7 @@ pub enum Command {
     Umount(umount::Umount),
     Fork(fork::Fork),
     Prefetch(prefetch::Prefetch),
+    Serve(serve::Serve),
     Flush(flush::Flush),
     Commit(commit::Commit),
     Push(push::Push),

@@ -4,12 +4,13 @@ use super::args::Global;
 use super::flush_output;
 use super::target::Target;
 use crate::daemon::control::{
-    Client, ClientError, FlushRequest, ProtocolError, Reply, Request, UmountRequest,
+    Client, ClientError, FlushRequest, InRequest, ProtocolError, Reply, Request, UmountRequest,
 };
 use crate::daemon::presence::{daemon_is_gone, has_dead_mount};
 use crate::daemon::{Engine, Failure, FlushReport, Host, Kind, Then, restore};
 use crate::registry::WorkspaceRecord;
 use crate::sys::Cancel;
+use std::borrow::Cow;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -61,7 +62,8 @@ pub fn call(
     client: Client,
     request: &Request,
 ) -> Result<Reply, Failure> {
-    client.call(request, deadline(request)).map_err(|error| with_fix(host, record, error))
+    let call = client.call(&addressed(record, request), deadline(request));
+    call.map_err(|error| with_fix(host, record, error))
 }
 
 /// Asks a daemon that may end meanwhile; None where it ended, or died, without an answer to this.
@@ -71,7 +73,7 @@ pub fn call_unless_ended(
     client: Client,
     request: &Request,
 ) -> Result<Option<Reply>, Failure> {
-    match client.call(request, deadline(request)) {
+    match client.call(&addressed(record, request), deadline(request)) {
         Ok(Reply::Failed(failure)) if failure.kind == Kind::DaemonGone => Ok(None),
         Err(ClientError::Protocol(ProtocolError::Closed | ProtocolError::Io(_))) => Ok(None),
         Ok(reply) => Ok(Some(reply)),
@@ -114,12 +116,13 @@ fn without_daemon(
 pub fn client(host: &Host, record: &WorkspaceRecord) -> Result<Option<Client>, Failure> {
     let cancel = Cancel::new().map_err(Failure::io("cannot wait"))?;
     let give_up = host.clock.monotonic() + BETWEEN;
+    let server = record.house.as_ref().unwrap_or(&record.id);
     loop {
-        match Client::connect(&host.socket(&record.id)) {
+        match Client::connect(&host.socket(server)) {
             Ok(client) => return Ok(Some(client)),
             // It may be about to listen, about to let go, or dying.
             Err(ClientError::NoDaemon | ClientError::Protocol(_))
-                if host.registry.holder(&record.id)?.is_none() =>
+                if host.registry.holder(server)?.is_none() =>
             {
                 return Ok(None);
             }
@@ -130,6 +133,17 @@ pub fn client(host: &Host, record: &WorkspaceRecord) -> Result<Option<Client>, F
             }
         }
         cancel.wait(LOOK);
+    }
+}
+
+/// A workspace in a house is asked through the house.
+pub fn addressed<'a>(record: &WorkspaceRecord, request: &'a Request) -> Cow<'a, Request> {
+    match record.house {
+        None => Cow::Borrowed(request),
+        Some(_) => Cow::Owned(Request::In(InRequest {
+            id: record.id.clone(),
+            request: Box::new(request.clone()),
+        })),
     }
 }
 
@@ -158,6 +172,7 @@ fn deadline(request: &Request) -> Option<Duration> {
         Request::Prefetch(_) => None,
         // It goes on with what needs no remote after its own deadline.
         Request::Umount(_) => None,
+        Request::In(inner) => deadline(&inner.request),
     }
 }
 

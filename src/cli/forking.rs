@@ -14,6 +14,8 @@ pub struct Fork {
     pub branch: Option<String>,
     /// They go to the branch of the other workspace.
     pub same: bool,
+    /// It is what others begin as.
+    pub house: bool,
 }
 
 /// Makes a fork of `of`.
@@ -23,7 +25,7 @@ pub fn fork(host: &Host, of: &WorkspaceRecord, wish: Fork) -> Result<ForkReport,
         (Some(branch), false) => Some(branch),
         (None, false) => Some(named_as(&wish.dir)?),
     };
-    let request = Request::Fork(ForkRequest { dir: wish.dir, branch });
+    let request = Request::Fork(ForkRequest { dir: wish.dir, branch, house: wish.house });
     match ask::workspace(host, of, &request)? {
         Reply::Fork(report) => Ok(report),
         other => Err(ask::unexpected(&other)),

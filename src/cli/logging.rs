@@ -9,6 +9,7 @@ pub fn start(cli: &Cli) {
     let serves = match &cli.command {
         Command::Daemon(_) => true,
         Command::Mount(mount) => mount.foreground(),
+        Command::Serve(serve) => serve.foreground(),
         _ => false,
     };
     let usual = if serves { "info" } else { "error" };

@@ -30,6 +30,8 @@ pub struct Plan {
     pub dir: Option<PathBuf>,
     /// How.
     pub options: Options,
+    /// It is to be a house, whose root shows workspaces as folders.
+    pub serves: bool,
     /// Device and inode number of the folder that the mount helper checked.
     pub checked_dir: Option<(u64, u64)>,
 }
@@ -55,6 +57,8 @@ pub struct Mounted {
     /// That was asked for, and the server cannot do it.
     #[serde(skip)]
     pub declined: bool,
+    /// Workspaces show as folders of it.
+    pub serves: bool,
     /// It was there before.
     pub resumed: bool,
     /// It was mounted before; nothing was done.
@@ -160,6 +164,9 @@ impl Plan {
 
     /// Whether `record` is what was asked for.
     fn means(&self, record: &WorkspaceRecord, source: Option<&Source>) -> bool {
+        if self.serves || record.serves {
+            return self.serves && record.serves;
+        }
         if let Some(id) = &self.options.workspace {
             return record.id.as_str() == id;
         }
@@ -198,7 +205,9 @@ impl Plan {
         source: Option<&Source>,
         global: &Global,
     ) -> Result<Chosen, Failure> {
+        let begun = if self.serves { self.house_left_here(host, dir)? } else { None };
         let record = match (&self.options.workspace, &self.options.fork_of) {
+            _ if begun.is_some() => begun,
             (Some(id), _) => Some(load(host, id)?),
             (None, Some(of)) => {
                 let record = self.fork(host, dir, source, of)?;
@@ -208,7 +217,7 @@ impl Plan {
             (None, None) => self.left_here(host, dir, source)?,
         };
         match record {
-            Some(record) if self.options.workspace.is_none() && record.spent => {
+            Some(record) if self.options.workspace.is_none() && record.spent && !self.serves => {
                 let made = self.make(host, dir, source, global)?;
                 // The remote has all of it, and somebody may look at it: then it stays.
                 if let Err(error) = host.registry.remove(&record.id) {
@@ -239,8 +248,15 @@ impl Plan {
         }
         check_dir(host, dir, None)?;
         let branch = self.options.new_branch.clone();
-        let made = fork(host, &of, Fork { dir: dir.to_owned(), branch, same: false })?;
+        let house = self.serves;
+        let made = fork(host, &of, Fork { dir: dir.to_owned(), branch, same: house, house })?;
         load(host, &made.workspace)
+    }
+
+    /// The house that was served at this folder.
+    fn house_left_here(&self, host: &Host, dir: &Path) -> Result<Option<WorkspaceRecord>, Failure> {
+        let mut all = host.registry.list()?.workspaces.into_iter();
+        Ok(all.rfind(|record| record.serves && record.dir == dir))
     }
 
     /// The newest workspace of the same source, branch and folder.
@@ -318,7 +334,12 @@ impl Plan {
             made_dir: missing,
             interactive: is_interactive(global),
         };
-        let record = create(host, &wish)?;
+        let mut record = create(host, &wish)?;
+        if self.serves {
+            record = host.registry.update(&record.id, |record| {
+                (record.serves, record.view.read_only) = (true, true);
+            })?;
+        }
         make_dir(dir, missing)?;
         Ok(record)
     }
@@ -352,6 +373,7 @@ impl Chosen {
             read_only: record.view.read_only,
             hydrate: if partial { asked } else { Hydrate::Full },
             declined: asked.is_lazy() && !partial && record.base.is_some(),
+            serves: record.serves,
             resumed: self.resumed,
             already,
             pid,

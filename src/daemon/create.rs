@@ -89,6 +89,8 @@ pub fn create(host: &Host, wish: &Wish) -> Result<WorkspaceRecord, Failure> {
         last_push: None,
         rolled_back: false,
         fork: None,
+        house: None,
+        serves: false,
     })?;
     let paths = host.registry.paths(&record.id);
     let lease = Lease::acquire(&paths)?;

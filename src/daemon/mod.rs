@@ -17,6 +17,7 @@ mod failure;
 pub mod fuse_access;
 pub mod holders;
 mod host;
+pub mod house;
 pub mod last_resort;
 pub mod lifecycle;
 pub mod mountinfo;

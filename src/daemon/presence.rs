@@ -26,7 +26,10 @@ impl Presence {
         registry: &Registry,
         mounts: &[Mount],
     ) -> Result<Self, Failure> {
-        let holder = registry.holder(&record.id)?;
+        let mut holder = registry.holder(&record.id)?;
+        if let (None, Some(house)) = (&holder, &record.house) {
+            holder = registry.holder(house)?;
+        }
         Ok(Self { mount: mount_of(record, mounts), holder })
     }
 

@@ -5,6 +5,7 @@
 //! git wrote without an fsync. What was committed and not pushed lies in the state directory.
 
 use super::create::user_git;
+use super::engine::make_gitdir;
 use super::failure::{Failure, Kind};
 use super::host::Host;
 use crate::dotgit::{self, GitdirSpec};
@@ -21,6 +22,7 @@ pub fn restore(host: &Host, id: &WorkspaceId, interactive: bool) -> Result<(), F
     let paths = host.registry.paths(id);
     let Ok(_lease) = Lease::acquire(&paths) else { return Ok(()) };
     let record = host.registry.load(id)?;
+    make_gitdir(host, &record)?;
     if record.status == Status::Creating || is_whole(&record, &paths) {
         return Ok(());
     }

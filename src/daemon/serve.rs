@@ -1,17 +1,19 @@
 //! A mounted workspace, from mount to the last seal: the loop that performs what [`Lifecycle`] says.
 
 use super::background;
-use super::control::{Hello, PROTOCOL, Reply, Request, Server, UmountRequest};
+use super::control::{FlushRequest, Hello, PROTOCOL, Reply, Request, Server, UmountRequest};
 use super::engine::{Engine, Then};
 use super::failure::{Failure, Kind};
 use super::holders;
 use super::host::Host;
+use super::house::House;
 use super::lifecycle::{Action, Event, Lifecycle, Why};
 use super::report::{FlushReport, may_leave};
 use super::signals;
 use super::spawn::Ready;
 use crate::fuse::{Access, End, MountFlags, Session};
 use crate::registry::{Directories, FlushPolicy};
+use crate::sync::RetryLoop;
 use crate::sys::{Cancel, allow_many_files, return_memory_early};
 use crate::types::WorkspaceId;
 use serde::{Deserialize, Serialize};
@@ -51,6 +53,70 @@ impl ServeRequest {
     }
 }
 
+/// What a daemon serves: a workspace, or a house of them.
+pub(super) trait Served: Send + Sync {
+    /// Who answers.
+    fn id(&self) -> &WorkspaceId;
+    /// Mounts it at its folder.
+    fn mount(self: Arc<Self>, access: Access, flags: MountFlags) -> Result<Session, Failure>;
+    /// Starts what works beside the loop, until `stop` is cancelled.
+    fn start_background(self: Arc<Self>, stop: &Cancel) -> Result<(), Failure>;
+    /// Pushes that failed are tried again, until the result is dropped.
+    fn retry_pushes(&self) -> Result<Option<RetryLoop>, Failure> {
+        Ok(None)
+    }
+    /// When it flushes by itself.
+    fn flush_policy(&self) -> FlushPolicy;
+    /// Nothing more is asked of the remote.
+    fn leave_remote(&self);
+    /// Grows with every change.
+    fn changes(&self) -> u64;
+    /// Ends a push that runs.
+    fn hurry(&self);
+    /// Answers what needs no mount.
+    fn handle(&self, request: &Request) -> Reply;
+    /// Takes everything acked so far as far as `request` says.
+    fn flush(&self, request: &FlushRequest, then: Then, report: &mut FlushReport);
+    /// After the last flush.
+    fn rest(&self, request: &UmountRequest, report: &mut FlushReport);
+}
+
+impl Served for Engine {
+    fn id(&self) -> &WorkspaceId {
+        self.id()
+    }
+    fn mount(self: Arc<Self>, access: Access, flags: MountFlags) -> Result<Session, Failure> {
+        Engine::mount(&self, access, flags)
+    }
+    fn start_background(self: Arc<Self>, stop: &Cancel) -> Result<(), Failure> {
+        background::start(&self, stop)
+    }
+    fn retry_pushes(&self) -> Result<Option<RetryLoop>, Failure> {
+        self.retry_pushes().map(Some)
+    }
+    fn flush_policy(&self) -> FlushPolicy {
+        self.flush_policy()
+    }
+    fn leave_remote(&self) {
+        self.leave_remote();
+    }
+    fn changes(&self) -> u64 {
+        self.changes()
+    }
+    fn hurry(&self) {
+        self.hurry();
+    }
+    fn handle(&self, request: &Request) -> Reply {
+        self.handle(request)
+    }
+    fn flush(&self, request: &FlushRequest, then: Then, report: &mut FlushReport) {
+        self.flush(request, then, report);
+    }
+    fn rest(&self, request: &UmountRequest, report: &mut FlushReport) {
+        self.rest(request, report);
+    }
+}
+
 /// What reaches the loop.
 enum Message {
     /// Somebody asks for the end, and waits for the report.
@@ -71,8 +137,10 @@ pub fn serve(
         tracing::warn!(%error, "few files can be open at once");
     }
     let host = Host::at(request.directories())?;
-    let engine = Arc::new(Engine::open(&host, &request.workspace)?);
-    let session = Arc::new(engine.mount(request.access, request.flags)?);
+    let engine = Engine::open(&host, &request.workspace)?;
+    let engine: Arc<dyn Served> =
+        if engine.record().serves { House::open(engine)? } else { Arc::new(engine) };
+    let session = Arc::new(engine.clone().mount(request.access, request.flags)?);
     let (messages, inbox) = mpsc::channel();
     let stop = Cancel::new().map_err(Failure::io("cannot wait"))?;
     let started = watch(&host, &engine, &session, &messages, &stop)
@@ -97,7 +165,7 @@ pub fn serve(
 /// Starts everything that sends messages, or works beside the loop.
 fn watch(
     host: &Host,
-    engine: &Arc<Engine>,
+    engine: &Arc<dyn Served>,
     session: &Arc<Session>,
     messages: &Sender<Message>,
     stop: &Cancel,
@@ -116,7 +184,7 @@ fn watch(
     spawn("session", move || {
         let _ = on_end.send(Message::Ended(ended.wait()));
     })?;
-    background::start(engine, stop)?;
+    engine.clone().start_background(stop)?;
     let hello = Hello {
         toft: PROTOCOL,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -150,7 +218,7 @@ pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<
 
 /// The loop's own state.
 struct Service {
-    engine: Arc<Engine>,
+    engine: Arc<dyn Served>,
     session: Arc<Session>,
     state: Lifecycle,
     request: UmountRequest,
@@ -161,7 +229,7 @@ struct Service {
 }
 
 impl Service {
-    fn new(engine: Arc<Engine>, session: Arc<Session>) -> Self {
+    fn new(engine: Arc<dyn Served>, session: Arc<Session>) -> Self {
         let report = FlushReport::new(engine.id(), session.dir());
         let (state, waiters) = (Lifecycle::Serving, Vec::new());
         Self { engine, session, state, request: by_itself(true), waiters, report, flushed: None }

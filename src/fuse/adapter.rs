@@ -3,27 +3,22 @@
 use super::ask::{Adapter, UNOPENED, caller, handle, ino, kills_suid};
 use super::convert::{kind_of_mode, rename_mode, set_time, xattr_mode};
 use super::count::Kind;
-use super::late::Unanswered;
+use super::late::guard;
+use super::route::{View, same_workspace, slot};
 use super::{kernel, reply};
 use crate::types::{Fh, FileKind};
-use crate::workspace::{FsError, Invalidation, OpenMode, SetAttr, Workspace, WriteMode, Written};
+use crate::workspace::{FsError, OpenMode, SetAttr, WriteMode};
 use fuser::{
     BsdFileFlags, CopyFileRangeFlags, Errno, FileHandle, Filesystem, INodeNo, KernelConfig,
     LockOwner, OpenAccMode, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
     ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs,
     ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
-use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::SystemTime;
-
-thread_local! {
-    /// Each request thread reads into one buffer.
-    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
 
 impl Filesystem for Adapter {
     fn init(&mut self, _request: &Request, config: &mut KernelConfig) -> io::Result<()> {
@@ -34,14 +29,20 @@ impl Filesystem for Adapter {
     }
 
     fn lookup(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        if let Some(house) = self.house_at(Kind::Lookup, parent) {
+            return reply::found(reply, guard(|| house.find(name.as_bytes())));
+        }
         let (parent, name) = (ino(parent), name.as_bytes().to_vec());
-        let question = move |workspace: &Workspace| workspace.lookup(parent, &name);
-        self.answer(Kind::Lookup, reply, question, reply::found);
+        let question = move |workspace: &View<'_>| workspace.lookup(parent, &name);
+        self.answer(Kind::Lookup, parent, reply, question, reply::found);
     }
 
     fn forget(&self, _request: &Request, inode: INodeNo, count: u64) {
         // Nobody waits for an answer.
-        let _ = self.ask(Kind::Forget, |workspace| {
+        if let Some(house) = self.asker.house() {
+            return house.forget(slot(ino(inode)), inode.0, count);
+        }
+        let _ = self.ask(Kind::Forget, inode, |workspace| {
             workspace.forget([(ino(inode), count)]);
             Ok(())
         });
@@ -54,8 +55,8 @@ impl Filesystem for Adapter {
         _fh: Option<FileHandle>,
         reply: ReplyAttr,
     ) {
-        let question = move |workspace: &Workspace| workspace.getattr(ino(inode));
-        self.answer(Kind::Getattr, reply, question, reply::attr);
+        let question = move |workspace: &View<'_>| workspace.getattr(ino(inode));
+        self.answer(Kind::Getattr, inode, reply, question, reply::attr);
     }
 
     fn setattr(
@@ -85,13 +86,13 @@ impl Filesystem for Adapter {
             mtime: mtime.map(set_time),
         };
         let (caller, inode) = (caller(request), ino(inode));
-        let question = move |workspace: &Workspace| workspace.setattr(caller, inode, &set);
-        self.answer(Kind::Setattr, reply, question, reply::attr);
+        let question = move |workspace: &View<'_>| workspace.setattr(caller, inode, &set);
+        self.answer(Kind::Setattr, inode, reply, question, reply::attr);
     }
 
     fn readlink(&self, _request: &Request, inode: INodeNo, reply: ReplyData) {
-        let question = move |workspace: &Workspace| workspace.readlink(ino(inode));
-        self.answer(Kind::Readlink, reply, question, reply::data);
+        let question = move |workspace: &View<'_>| workspace.readlink(ino(inode));
+        self.answer(Kind::Readlink, inode, reply, question, reply::data);
     }
 
     fn mknod(
@@ -106,7 +107,7 @@ impl Filesystem for Adapter {
     ) {
         let (caller, parent, kind) = (caller(request), ino(parent), kind_of_mode(mode));
         let perm = mode & 0o7777;
-        let made = self.ask(Kind::Mknod, |workspace| {
+        let made = self.ask(Kind::Mknod, parent, |workspace| {
             workspace.mknod(caller, parent, name.as_bytes(), kind, perm, rdev)
         });
         reply::entry(reply, made);
@@ -121,23 +122,36 @@ impl Filesystem for Adapter {
         _umask: u32,
         reply: ReplyEntry,
     ) {
+        if let Some(house) = self.house_at(Kind::Mkdir, parent) {
+            return reply::entry(reply, guard(|| house.make(name.as_bytes())));
+        }
         let (caller, parent, perm) = (caller(request), ino(parent), mode & 0o7777);
-        let made = self
-            .ask(Kind::Mkdir, |workspace| workspace.mkdir(caller, parent, name.as_bytes(), perm));
+        let made = self.ask(Kind::Mkdir, parent, |workspace| {
+            workspace.mkdir(caller, parent, name.as_bytes(), perm)
+        });
         reply::entry(reply, made);
     }
 
     fn unlink(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         reply::empty(
             reply,
-            self.ask(Kind::Unlink, |workspace| workspace.unlink(ino(parent), name.as_bytes())),
+            self.ask(Kind::Unlink, parent, |workspace| {
+                workspace.unlink(ino(parent), name.as_bytes())
+            }),
         );
     }
 
     fn rmdir(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        if let Some(house) = self.house_at(Kind::Rmdir, parent) {
+            // What it holds becomes a commit first: not on a thread that others wait for.
+            let done = |done| reply::empty(reply, guard(|| done));
+            return house.retire(name.as_bytes(), Box::new(done));
+        }
         reply::empty(
             reply,
-            self.ask(Kind::Rmdir, |workspace| workspace.rmdir(ino(parent), name.as_bytes())),
+            self.ask(Kind::Rmdir, parent, |workspace| {
+                workspace.rmdir(ino(parent), name.as_bytes())
+            }),
         );
     }
 
@@ -151,7 +165,7 @@ impl Filesystem for Adapter {
     ) {
         let (caller, parent) = (caller(request), ino(parent));
         let target = target.as_os_str().as_bytes();
-        let made = self.ask(Kind::Symlink, |workspace| {
+        let made = self.ask(Kind::Symlink, parent, |workspace| {
             workspace.symlink(caller, parent, name.as_bytes(), target)
         });
         reply::entry(reply, made);
@@ -169,8 +183,11 @@ impl Filesystem for Adapter {
     ) {
         let whiteout = flags.contains(RenameFlags::RENAME_WHITEOUT).then(|| caller(request));
         let Some(mode) = rename_mode(flags) else { return reply.error(Errno::EINVAL) };
+        if !same_workspace(ino(parent), ino(new_parent)) {
+            return reply.error(Errno::EXDEV);
+        }
         let (from, to) = ((ino(parent), name.as_bytes()), (ino(new_parent), new_name.as_bytes()));
-        let done = self.ask(Kind::Rename, |workspace| {
+        let done = self.ask(Kind::Rename, parent, |workspace| {
             workspace.rename(from.0, from.1, to.0, to.1, mode, whiteout)
         });
         reply::empty(reply, done);
@@ -184,10 +201,13 @@ impl Filesystem for Adapter {
         new_name: &OsStr,
         reply: ReplyEntry,
     ) {
+        if !same_workspace(ino(inode), ino(new_parent)) {
+            return reply.error(Errno::EXDEV);
+        }
         let (inode, parent) = (ino(inode), ino(new_parent));
         let name = new_name.as_bytes().to_vec();
-        let question = move |workspace: &Workspace| workspace.link(inode, parent, &name);
-        self.answer(Kind::Link, reply, question, reply::entry);
+        let question = move |workspace: &View<'_>| workspace.link(inode, parent, &name);
+        self.answer(Kind::Link, inode, reply, question, reply::entry);
     }
 
     fn open(&self, _request: &Request, inode: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
@@ -198,7 +218,7 @@ impl Filesystem for Adapter {
         // O_TRUNC comes as a SETATTR once the file is open, see `kernel`.
         let write = flags.acc_mode() != OpenAccMode::O_RDONLY;
         let mode = OpenMode { write, ..OpenMode::default() };
-        let opened = self.ask(Kind::Open, |workspace| workspace.open(ino(inode), mode));
+        let opened = self.ask(Kind::Open, inode, |workspace| workspace.open(ino(inode), mode));
         reply::opened(reply, opened, kernel::FILE);
     }
 
@@ -213,7 +233,7 @@ impl Filesystem for Adapter {
         reply: ReplyCreate,
     ) {
         let (caller, parent, perm) = (caller(request), ino(parent), mode & 0o7777);
-        let made = self.ask(Kind::Create, |workspace| match self.opens_files {
+        let made = self.ask(Kind::Create, parent, |workspace| match self.opens_files {
             true => workspace.create(caller, parent, name.as_bytes(), perm),
             false => {
                 let made =
@@ -235,25 +255,7 @@ impl Filesystem for Adapter {
         _lock_owner: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        BUFFER.with_borrow_mut(|buffer| {
-            buffer.resize(buffer.len().max(size as usize), 0);
-            let buffer = &mut buffer[..size as usize];
-            self.requests.count(Kind::Read);
-            let file = handle(inode, fh);
-            match self.asker.ask(|workspace| workspace.read(file, buffer, offset)) {
-                Ok(count) => reply.data(&buffer[..count]),
-                Err(Unanswered::Errno(errno)) => reply.error(errno),
-                Err(Unanswered::Away(oid)) => {
-                    let question = move |workspace: &Workspace| {
-                        let mut bytes = vec![0; size as usize];
-                        let count = workspace.read(file, &mut bytes, offset)?;
-                        bytes.truncate(count);
-                        Ok(bytes)
-                    };
-                    self.asker.answer_later(oid, reply, question, reply::data);
-                }
-            }
-        });
+        self.read_into(reply, inode, fh, (offset, size));
     }
 
     fn write(
@@ -277,26 +279,7 @@ impl Filesystem for Adapter {
             // The kernel would take such a page for written.
             whole: from_cache,
         };
-        let (file, stale) = (handle(inode, fh), self.stale.clone());
-        let respond = move |reply: ReplyWrite, written: Result<Written, Errno>| {
-            let elsewhere = written.as_ref().is_ok_and(|written| written.at != offset);
-            reply::written(reply, written.map(|written| written.count as u64));
-            if elsewhere {
-                // The kernel took another place for the end, and cached the bytes there: a merge
-                // changed the file. With the receiver gone the mount is gone too.
-                let _ = stale.send(Invalidation::Inode(ino(inode)));
-            }
-        };
-        self.requests.count(Kind::Write);
-        match self.asker.ask(|workspace| workspace.write(file, data, offset, mode)) {
-            Err(Unanswered::Away(oid)) => {
-                let data = data.to_vec();
-                let question =
-                    move |workspace: &Workspace| workspace.write(file, &data, offset, mode);
-                self.asker.answer_later(oid, reply, question, respond);
-            }
-            written => respond(reply, written.map_err(Unanswered::errno)),
-        }
+        self.write_from(reply, inode, fh, (data, offset), mode);
     }
 
     fn flush(
@@ -315,14 +298,14 @@ impl Filesystem for Adapter {
     fn release(
         &self,
         _request: &Request,
-        _inode: INodeNo,
+        inode: INodeNo,
         fh: FileHandle,
         _flags: OpenFlags,
         _lock_owner: Option<LockOwner>,
         _flush: bool,
         reply: ReplyEmpty,
     ) {
-        let done = self.ask(Kind::Release, |workspace| {
+        let done = self.ask(Kind::Release, inode, |workspace| {
             workspace.release(Fh(fh.0));
             Ok(())
         });
@@ -337,7 +320,10 @@ impl Filesystem for Adapter {
         _data_only: bool,
         reply: ReplyEmpty,
     ) {
-        reply::empty(reply, self.ask(Kind::Fsync, |workspace| workspace.fsync(handle(inode, fh))));
+        reply::empty(
+            reply,
+            self.ask(Kind::Fsync, inode, |workspace| workspace.fsync(handle(inode, fh))),
+        );
     }
 
     fn opendir(&self, _request: &Request, _inode: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
@@ -357,7 +343,11 @@ impl Filesystem for Adapter {
         offset: u64,
         mut reply: ReplyDirectory,
     ) {
-        let read = self.ask(Kind::Readdir, |workspace| {
+        let each = |next, ino, name: &[u8]| reply::add_folder(&mut reply, next, ino, name);
+        if self.list_house(Kind::Readdir, inode, offset, each) {
+            return reply.ok();
+        }
+        let read = self.ask(Kind::Readdir, inode, |workspace| {
             workspace.readdir(ino(inode), offset, |entry| reply::add(&mut reply, &entry))
         });
         match read {
@@ -374,7 +364,11 @@ impl Filesystem for Adapter {
         offset: u64,
         mut reply: ReplyDirectoryPlus,
     ) {
-        let read = self.ask(Kind::Readdirplus, |workspace| {
+        let each = |next, ino, name: &[u8]| reply::add_folder_plus(&mut reply, next, ino, name);
+        if self.list_house(Kind::Readdirplus, inode, offset, each) {
+            return reply.ok();
+        }
+        let read = self.ask(Kind::Readdirplus, inode, |workspace| {
             workspace.readdir_plus(ino(inode), offset, |entry, found| {
                 reply::add_plus(&mut reply, &entry, found)
             })
@@ -388,16 +382,16 @@ impl Filesystem for Adapter {
     fn fsyncdir(
         &self,
         _request: &Request,
-        _inode: INodeNo,
+        inode: INodeNo,
         _handle: FileHandle,
         _data_only: bool,
         reply: ReplyEmpty,
     ) {
-        reply::empty(reply, self.ask(Kind::Fsyncdir, Workspace::fsyncdir));
+        reply::empty(reply, self.ask(Kind::Fsyncdir, inode, |workspace| workspace.fsyncdir()));
     }
 
-    fn statfs(&self, _request: &Request, _inode: INodeNo, reply: ReplyStatfs) {
-        reply::statfs(reply, self.ask(Kind::Statfs, Workspace::statfs));
+    fn statfs(&self, _request: &Request, inode: INodeNo, reply: ReplyStatfs) {
+        reply::statfs(reply, self.ask(Kind::Statfs, inode, |workspace| workspace.statfs()));
     }
 
     fn setxattr(
@@ -411,7 +405,7 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         let Some(mode) = xattr_mode(flags) else { return reply.error(Errno::EINVAL) };
-        let done = self.ask(Kind::Setxattr, |workspace| {
+        let done = self.ask(Kind::Setxattr, inode, |workspace| {
             workspace.setxattr(ino(inode), name.as_bytes(), value, mode)
         });
         reply::empty(reply, done);
@@ -425,8 +419,9 @@ impl Filesystem for Adapter {
         size: u32,
         reply: ReplyXattr,
     ) {
-        let value =
-            self.ask(Kind::Getxattr, |workspace| workspace.getxattr(ino(inode), name.as_bytes()));
+        let value = self.ask(Kind::Getxattr, inode, |workspace| {
+            workspace.getxattr(ino(inode), name.as_bytes())
+        });
         reply::xattr(reply, size, value);
     }
 
@@ -434,13 +429,14 @@ impl Filesystem for Adapter {
         reply::xattr(
             reply,
             size,
-            self.ask(Kind::Listxattr, |workspace| workspace.listxattr(ino(inode))),
+            self.ask(Kind::Listxattr, inode, |workspace| workspace.listxattr(ino(inode))),
         );
     }
 
     fn removexattr(&self, _request: &Request, inode: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        let done = self
-            .ask(Kind::Removexattr, |workspace| workspace.removexattr(ino(inode), name.as_bytes()));
+        let done = self.ask(Kind::Removexattr, inode, |workspace| {
+            workspace.removexattr(ino(inode), name.as_bytes())
+        });
         reply::empty(reply, done);
     }
 
@@ -456,8 +452,8 @@ impl Filesystem for Adapter {
     ) {
         let (range, kill) = ((offset, len), kills_suid(request));
         let question =
-            move |workspace: &Workspace| workspace.fallocate(handle(inode, fh), mode, range, kill);
-        self.answer(Kind::Fallocate, reply, question, reply::empty);
+            move |workspace: &View<'_>| workspace.fallocate(handle(inode, fh), mode, range, kill);
+        self.answer(Kind::Fallocate, inode, reply, question, reply::empty);
     }
 
     fn lseek(
@@ -469,13 +465,13 @@ impl Filesystem for Adapter {
         whence: i32,
         reply: ReplyLseek,
     ) {
-        let question = move |workspace: &Workspace| match (whence, u64::try_from(offset)) {
+        let question = move |workspace: &View<'_>| match (whence, u64::try_from(offset)) {
             (_, Err(_)) => Err(FsError::BeyondEnd(0)),
             (libc::SEEK_DATA, Ok(offset)) => workspace.seek_data(handle(inode, fh), offset),
             (libc::SEEK_HOLE, Ok(offset)) => workspace.seek_hole(handle(inode, fh), offset),
             _ => Err(FsError::Invalid("only data and holes are sought here")),
         };
-        self.answer(Kind::Lseek, reply, question, reply::offset);
+        self.answer(Kind::Lseek, inode, reply, question, reply::offset);
     }
 
     fn copy_file_range(
@@ -491,10 +487,13 @@ impl Filesystem for Adapter {
         _flags: CopyFileRangeFlags,
         reply: ReplyWrite,
     ) {
+        if !same_workspace(ino(from_inode), ino(to_inode)) {
+            return reply.error(Errno::EXDEV);
+        }
         let from = (handle(from_inode, from), from_offset);
         let to = (handle(to_inode, to), to_offset);
         let kill = kills_suid(request);
-        let question = move |workspace: &Workspace| workspace.copy_file_range(from, to, len, kill);
-        self.answer(Kind::CopyFileRange, reply, question, reply::written);
+        let question = move |workspace: &View<'_>| workspace.copy_file_range(from, to, len, kill);
+        self.answer(Kind::CopyFileRange, from_inode, reply, question, reply::written);
     }
 }

@@ -3,8 +3,9 @@
 use super::Opens;
 use super::count::{Kind, Requests};
 use super::late::{Asker, Unanswered};
+use super::route::{House, Node, Place, View};
 use crate::types::{Fh, Ino};
-use crate::workspace::{Caller, FsError, Handle, Invalidation, Workspace};
+use crate::workspace::{Caller, FsError, Handle, Invalidation};
 use fuser::{Errno, FileHandle, INodeNo, Request};
 use std::io;
 use std::sync::Arc;
@@ -27,23 +28,44 @@ pub(super) struct Adapter {
 
 impl Adapter {
     pub fn new(
-        workspace: Arc<Workspace>,
+        place: Place,
         stale: Sender<Invalidation>,
         requests: Arc<Requests>,
         opens: Opens,
     ) -> io::Result<Self> {
-        let (asker, opens_files) = (Asker::new(workspace)?, opens == Opens::Told);
+        let (asker, opens_files) = (Asker::new(place)?, opens == Opens::Told);
         Ok(Self { asker, stale, requests, opens_directories: true, opens_files })
+    }
+
+    /// The house, where the inode is its root.
+    pub fn house_at(&self, kind: Kind, node: INodeNo) -> Option<&dyn House> {
+        let house = self.asker.house().filter(|_| node == INodeNo::ROOT)?;
+        self.requests.count(kind);
+        Some(house)
+    }
+
+    /// Lists the root of a house; false where the inode is none.
+    pub fn list_house(
+        &self,
+        kind: Kind,
+        node: INodeNo,
+        offset: u64,
+        mut each: impl FnMut(u64, Ino, &[u8]) -> bool,
+    ) -> bool {
+        let Some(house) = self.house_at(kind, node) else { return false };
+        house.list(offset, matches!(kind, Kind::Readdirplus), &mut each);
+        true
     }
 
     /// Asks the workspace what needs no content of a file.
     pub fn ask<T>(
         &self,
         kind: Kind,
-        question: impl FnMut(&Workspace) -> Result<T, FsError>,
+        node: impl Into<Node>,
+        question: impl FnMut(&View<'_>) -> Result<T, FsError>,
     ) -> Result<T, Errno> {
         self.requests.count(kind);
-        self.asker.ask(question).map_err(Unanswered::errno)
+        self.asker.ask(node, question).map_err(Unanswered::errno)
     }
 
     /// The same where the content of a file may be needed, which may be away: then the answer is
@@ -51,12 +73,13 @@ impl Adapter {
     pub fn answer<T, R: Send + 'static>(
         &self,
         kind: Kind,
+        node: impl Into<Node>,
         reply: R,
-        question: impl FnMut(&Workspace) -> Result<T, FsError> + Send + 'static,
+        question: impl FnMut(&View<'_>) -> Result<T, FsError> + Send + 'static,
         respond: impl FnOnce(R, Result<T, Errno>) + Send + 'static,
     ) {
         self.requests.count(kind);
-        self.asker.answer(reply, question, respond);
+        self.asker.answer(node.into(), reply, question, respond);
     }
 }
 

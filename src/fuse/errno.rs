@@ -41,6 +41,7 @@ pub fn errno(error: &FsError) -> c_int {
         FsError::Base(_) => libc::EIO,
         FsError::Overlay(error) => error.io().map_or(libc::EIO, disk_errno),
         FsError::Disk(error) => disk_errno(error),
+        FsError::Busy(_) => libc::EBUSY,
         // Only a merge sees it; no system call does.
         FsError::Changed { .. } => libc::EAGAIN,
     }

@@ -2,8 +2,9 @@
 //! that those that take requests never wait for the network.
 
 use super::errno::errno;
+use super::route::{House, Node, Place, View};
 use crate::types::Oid;
-use crate::workspace::{FsError, Workspace};
+use crate::workspace::FsError;
 use fuser::Errno;
 use parking_lot::Mutex;
 use std::io;
@@ -21,7 +22,7 @@ type Job = Box<dyn FnOnce() + Send>;
 /// Asks the workspace, now or later.
 #[derive(Clone)]
 pub(super) struct Asker {
-    workspace: Arc<Workspace>,
+    place: Place,
     /// None where nothing is ever away.
     late: Option<Sender<Job>>,
 }
@@ -45,17 +46,27 @@ impl Unanswered {
 }
 
 impl Asker {
-    pub fn new(workspace: Arc<Workspace>) -> io::Result<Self> {
-        let late = workspace.is_lazy().then(start).transpose()?;
-        Ok(Self { workspace, late })
+    pub fn new(place: Place) -> io::Result<Self> {
+        let late = place.is_lazy().then(start).transpose()?;
+        Ok(Self { place, late })
+    }
+
+    /// The house, if this is the mount of one.
+    pub fn house(&self) -> Option<&dyn House> {
+        match &self.place {
+            Place::One(_) => None,
+            Place::Many(house) => Some(&**house),
+        }
     }
 
     /// Asks once. A panic costs this one request, not the mount.
     pub fn ask<T>(
         &self,
-        question: impl FnMut(&Workspace) -> Result<T, FsError>,
+        node: impl Into<Node>,
+        question: impl FnMut(&View<'_>) -> Result<T, FsError>,
     ) -> Result<T, Unanswered> {
-        match catch_unwind(AssertUnwindSafe(|| self.workspace.with_room(question))) {
+        let node = node.into();
+        match catch_unwind(AssertUnwindSafe(|| self.place.with(node, question))) {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(FsError::Away(oid))) => Err(Unanswered::Away(oid)),
             Ok(Err(error)) => Err(Unanswered::Errno(to_errno(&error))),
@@ -69,40 +80,46 @@ impl Asker {
     /// Asks, and answers by `respond`: at once, or when what is away is here or does not come.
     pub fn answer<T, R: Send + 'static>(
         &self,
+        node: Node,
         reply: R,
-        question: impl FnMut(&Workspace) -> Result<T, FsError> + Send + 'static,
+        question: impl FnMut(&View<'_>) -> Result<T, FsError> + Send + 'static,
         respond: impl FnOnce(R, Result<T, Errno>) + Send + 'static,
     ) {
-        self.again(Ok(()), ROUNDS, reply, question, respond);
+        self.again(node, Ok(()), ROUNDS, reply, question, respond);
     }
 
     /// The same where a first try found that `oid` is away.
     pub fn answer_later<T, R: Send + 'static>(
         &self,
+        node: impl Into<Node>,
         oid: Oid,
         reply: R,
-        question: impl FnMut(&Workspace) -> Result<T, FsError> + Send + 'static,
+        question: impl FnMut(&View<'_>) -> Result<T, FsError> + Send + 'static,
         respond: impl FnOnce(R, Result<T, Errno>) + Send + 'static,
     ) {
-        self.wait(oid, move |asker, came| asker.again(came, ROUNDS, reply, question, respond));
+        let node = node.into();
+        self.wait(node, oid, move |asker, came| {
+            asker.again(node, came, ROUNDS, reply, question, respond);
+        });
     }
 
     fn again<T, R: Send + 'static>(
         &self,
+        node: Node,
         came: Result<(), Errno>,
         rounds: u32,
         reply: R,
-        mut question: impl FnMut(&Workspace) -> Result<T, FsError> + Send + 'static,
+        mut question: impl FnMut(&View<'_>) -> Result<T, FsError> + Send + 'static,
         respond: impl FnOnce(R, Result<T, Errno>) + Send + 'static,
     ) {
         if let Err(errno) = came {
             return respond(reply, Err(errno));
         }
-        match self.ask(&mut question) {
+        match self.ask(node, &mut question) {
             Err(Unanswered::Away(oid)) if rounds > 0 => {
                 let rounds = rounds - 1;
-                self.wait(oid, move |asker, came| {
-                    asker.again(came, rounds, reply, question, respond);
+                self.wait(node, oid, move |asker, came| {
+                    asker.again(node, came, rounds, reply, question, respond);
                 });
             }
             answer => respond(reply, answer.map_err(Unanswered::errno)),
@@ -110,9 +127,18 @@ impl Asker {
     }
 
     /// Runs `then` on a thread of ours once `oid` is here, or does not come.
-    fn wait(&self, oid: Oid, then: impl FnOnce(&Asker, Result<(), Errno>) + Send + 'static) {
+    fn wait(
+        &self,
+        node: Node,
+        oid: Oid,
+        then: impl FnOnce(&Asker, Result<(), Errno>) + Send + 'static,
+    ) {
         let asker = self.clone();
-        self.workspace.when_here(oid, move |came| {
+        let asked = match self.place.workspace(node) {
+            Ok(asked) => asked,
+            Err(error) => return then(&asker, Err(to_errno(&error))),
+        };
+        asked.when_here(oid, move |came| {
             let came = came.map_err(|error| to_errno(&error));
             let jobs = asker.late.clone();
             let job: Job = Box::new(move || then(&asker, came));
@@ -124,7 +150,18 @@ impl Asker {
     }
 }
 
-fn to_errno(error: &FsError) -> Errno {
+/// Does what asks no workspace. A panic costs this one request, too.
+pub(super) fn guard<T>(work: impl FnOnce() -> Result<T, FsError>) -> Result<T, Errno> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done.map_err(|error| to_errno(&error)),
+        Err(_) => {
+            tracing::error!("a file operation panicked; answered EIO");
+            Err(Errno::EIO)
+        }
+    }
+}
+
+pub(super) fn to_errno(error: &FsError) -> Errno {
     let code = errno(error);
     if code == libc::EIO {
         tracing::error!(%error, "answered EIO");

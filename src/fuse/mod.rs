@@ -21,7 +21,10 @@ mod late;
 mod mount;
 mod notify;
 mod reply;
+mod route;
 mod session;
+mod transfer;
+mod view;
 
 pub use abort::abort;
 pub use count::Requests;
@@ -29,4 +32,5 @@ pub use errno::errno;
 pub use error::MountError;
 pub use mount::{Access, MountFlags, MountOptions, Opens};
 pub use notify::Notifier;
+pub use route::{House, Numbers, Place, SLOTS, Tenant};
 pub use session::{End, Session, unmount};

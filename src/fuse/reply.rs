@@ -125,6 +125,22 @@ pub(super) fn add(reply: &mut ReplyDirectory, entry: &DirEntry<'_>) -> bool {
     !reply.add(INodeNo(ino.0), cookie, file_type(kind), OsStr::from_bytes(name))
 }
 
+/// Adds the root of a workspace in a house; false when the reply is full.
+pub(super) fn add_folder(reply: &mut ReplyDirectory, next: u64, ino: Ino, name: &[u8]) -> bool {
+    !reply.add(INodeNo(ino.0), next, file_type(FileKind::Directory), OsStr::from_bytes(name))
+}
+
+/// The same, of which the kernel then keeps the number and asks for the rest.
+pub(super) fn add_folder_plus(
+    reply: &mut ReplyDirectoryPlus,
+    next: u64,
+    ino: Ino,
+    name: &[u8],
+) -> bool {
+    let attr = unknown_attr(ino, FileKind::Directory);
+    !reply.add(attr.ino, next, OsStr::from_bytes(name), &NEVER, &attr, GENERATION)
+}
+
 /// Adds an entry with its inode and attributes; false when the reply is full.
 pub(super) fn add_plus(
     reply: &mut ReplyDirectoryPlus,

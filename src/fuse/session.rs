@@ -3,6 +3,7 @@
 use super::ask::Adapter;
 use super::count::Requests;
 use super::mount::{self, Access, MountOptions, Opens};
+use super::route::Place;
 use super::{MountError, Notifier};
 use crate::workspace::Workspace;
 use fuser::{Config, SessionACL};
@@ -47,6 +48,11 @@ impl Session {
         dir: &Path,
         options: &MountOptions,
     ) -> Result<Self, MountError> {
+        Self::show(Place::One(workspace), dir, options)
+    }
+
+    /// The same for what `place` says.
+    pub fn show(place: Place, dir: &Path, options: &MountOptions) -> Result<Self, MountError> {
         let dir = dir
             .canonicalize()
             .map_err(|source| MountError::Directory { dir: dir.to_owned(), source })?;
@@ -57,7 +63,7 @@ impl Session {
         config.clone_fd = mount::device().is_ok();
         let (stale, told_stale) = mpsc::channel();
         let requests = Arc::new(Requests::default());
-        let adapter = Adapter::new(workspace, stale, requests.clone(), opens(options))
+        let adapter = Adapter::new(place, stale, requests.clone(), opens(options))
             .map_err(|error| give_up(&dir, error))?;
         let session = fuser::Session::from_fd(adapter, device, acl(options.access), config)
             .map_err(|error| give_up(&dir, error))?;

@@ -47,6 +47,12 @@ pub struct WorkspaceRecord {
     /// What it began as, where that was another workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fork: Option<ForkRecord>,
+    /// The one whose daemon shows it as a folder, see `toft serve`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub house: Option<WorkspaceId>,
+    /// It is what others begin as, and shows them as folders; it has nothing of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub serves: bool,
     /// Power loss took its files back to the last sync, and nothing was committed since.
     #[serde(default)]
     pub rolled_back: bool,

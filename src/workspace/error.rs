@@ -106,6 +106,9 @@ pub enum FsError {
     /// The disk below refused.
     #[error("file body: {0}")]
     Disk(#[from] io::Error),
+    /// Somebody still uses it.
+    #[error("in use: {0}")]
+    Busy(&'static str),
     /// A path of a merge is not what the merge was made from; nothing happened.
     #[error("'{}' changed meanwhile", path.escape_ascii())]
     Changed {

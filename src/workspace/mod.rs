@@ -74,6 +74,32 @@ pub struct Workspace {
     content_locks: ContentLocks,
 }
 
+/// What the kernel has looked up in a workspace, while nobody shows it.
+#[derive(Default)]
+pub struct Lookups(InodeTable);
+
+impl Lookups {
+    /// Counts a lookup of the root.
+    pub fn count_root(&mut self) {
+        self.0.looked_up(Ino::ROOT);
+    }
+
+    /// Takes lookups back.
+    pub fn forget(&mut self, ino: Ino, count: u64) {
+        self.0.forget(ino, count);
+    }
+
+    /// Whether the kernel may ask for the inode.
+    pub fn knows(&self, ino: Ino) -> bool {
+        self.0.is_known(ino)
+    }
+
+    /// Whether it may ask for none.
+    pub fn is_empty(&self) -> bool {
+        self.0.len() == 0
+    }
+}
+
 /// How much the workspace keeps in memory on behalf of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counters {
@@ -93,18 +119,46 @@ impl Workspace {
         clock: Arc<dyn Clock>,
         config: ViewConfig,
     ) -> Self {
+        Self::resumed(overlay, base, clock, config, Lookups::default())
+    }
+
+    /// The same where the kernel goes on with inodes that an earlier one showed.
+    pub fn resumed(
+        overlay: Arc<Overlay>,
+        base: Arc<Base>,
+        clock: Arc<dyn Clock>,
+        config: ViewConfig,
+        lookups: Lookups,
+    ) -> Self {
         Self {
             overlay,
             base,
             clock,
             config,
-            inodes: Mutex::default(),
+            inodes: Mutex::new(lookups.0),
             undropped: Mutex::default(),
             subdirectories: Mutex::default(),
             listings: Mutex::default(),
             handles: Handles::default(),
             content_locks: ContentLocks::default(),
         }
+    }
+
+    /// Whether all that the kernel may ask of it again is in the overlay and in what it looked up:
+    /// nothing is open here, nothing is without a name.
+    pub fn can_rest(&self) -> bool {
+        let index = self.overlay.read();
+        self.handles.len() == 0 && index.iter().all(|(_, node)| node.meta.nlink > 0)
+    }
+
+    /// Ends it; with what the kernel has looked up another one can go on.
+    pub fn rest(self) -> Lookups {
+        Lookups(self.inodes.into_inner())
+    }
+
+    /// Counts a lookup of the root, by whoever shows it in a folder.
+    pub fn count_root(&self) {
+        self.inodes.lock().looked_up(Ino::ROOT);
     }
 
     /// The overlay below.

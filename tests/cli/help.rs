@@ -1,8 +1,8 @@
 use crate::support::Host;
 
-const COMMANDS: [&str; 16] = [
-    "mount", "umount", "fork", "flush", "commit", "push", "status", "list", "log", "diff", "rm",
-    "recover", "fsck", "doctor", "demo", "version",
+const COMMANDS: [&str; 17] = [
+    "mount", "umount", "fork", "serve", "flush", "commit", "push", "status", "list", "log", "diff",
+    "rm", "recover", "fsck", "doctor", "demo", "version",
 ];
 
 #[test]

@@ -26,6 +26,7 @@ mod refusals;
 mod resume;
 mod round_trip;
 mod secrets;
+mod serve;
 mod unreachable;
 mod wedged;
 mod work;

@@ -44,5 +44,7 @@ pub fn record(id: WorkspaceId) -> WorkspaceRecord {
         last_push: None,
         rolled_back: false,
         fork: None,
+        house: None,
+        serves: false,
     }
 }

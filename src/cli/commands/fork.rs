@@ -47,7 +47,11 @@ impl Fork {
         let host = Host::open(global.directories())?;
         let of = Target { target: Some(self.of) }.find(&host)?;
         let dir = mountpoint::resolve(&self.name)?;
-        let report = fork(&host, &of, Wish { dir, branch: self.branch, same: self.same_branch })?;
+        let report = fork(
+            &host,
+            &of,
+            Wish { dir, branch: self.branch, same: self.same_branch, house: false },
+        )?;
         show(&report, global);
         Ok(ExitCode::SUCCESS)
     }

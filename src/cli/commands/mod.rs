@@ -15,6 +15,7 @@ pub mod prefetch;
 pub mod push;
 pub mod recover;
 pub mod rm;
+pub mod serve;
 pub mod status;
 pub mod umount;
 pub mod version;
@@ -32,6 +33,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Flush(flush) => flush.run(global),
         Command::Fork(fork) => fork.run(global),
         Command::Prefetch(prefetch) => prefetch.run(global),
+        Command::Serve(serve) => serve.run(global),
         Command::Commit(commit) => commit.run(global),
         Command::Push(push) => push.run(global),
         Command::Status(status) => status.run(global),

@@ -122,7 +122,7 @@ impl Mount {
             }
             other => other,
         };
-        Ok(Plan { source, dir, options, checked_dir: None })
+        Ok(Plan { source, dir, options, serves: false, checked_dir: None })
     }
 }
 
@@ -140,11 +140,12 @@ fn from_helper() -> Result<Plan, Failure> {
         source: Some(request.source),
         dir: Some(request.dir),
         options: request.options,
+        serves: false,
         checked_dir: Some((request.dir_dev, request.dir_ino)),
     })
 }
 
-fn show(mounted: &Mounted, global: &Global) {
+pub(super) fn show(mounted: &Mounted, global: &Global) {
     if global.json {
         return output::json(mounted);
     }
@@ -159,10 +160,18 @@ fn show(mounted: &Mounted, global: &Global) {
         _ => "mounted",
     };
     let mode = if mounted.read_only { ", read-only" } else { "" };
-    output::line(&format!(
-        "{how} {}{branch} at {} ({}, {base}{mode})",
-        mounted.url, mounted.dir, mounted.workspace
-    ));
+    if mounted.serves {
+        output::line(&format!(
+            "workspaces of {}{branch} are served at {} ({base})",
+            mounted.url, mounted.dir
+        ));
+        output::line(&format!("make one with: mkdir {}/NAME; end it with rmdir", mounted.dir));
+    } else {
+        output::line(&format!(
+            "{how} {}{branch} at {} ({}, {base}{mode})",
+            mounted.url, mounted.dir, mounted.workspace
+        ));
+    }
     if mounted.declined {
         output::line(
             "the server cannot leave out the contents of files (uploadpack.allowFilter): all are here",

@@ -3,6 +3,7 @@ use crate::cli::output;
 use crate::cli::target::Target;
 use crate::daemon::presence::Presence;
 use crate::daemon::{DaemonState, Engine, Failure, Host, Kind, clear_dead, mountinfo};
+use crate::registry::WorkspaceRecord;
 use clap::Args;
 use serde::Serialize;
 use std::process::ExitCode;
@@ -39,6 +40,13 @@ impl Rm {
             return Err(
                 Failure::new(Kind::Held, what).fix(format!("toft umount {} first", record.id))
             );
+        }
+        let begun = |other: &WorkspaceRecord| other.house.as_ref() == Some(&record.id);
+        if host.registry.list()?.workspaces.iter().any(begun) {
+            let what =
+                format!("{} is what workspaces below {} began as", record.id, record.dir.display());
+            return Err(Failure::new(Kind::Held, what)
+                .fix(format!("toft serve {0}, then toft umount {0}", record.dir.display())));
         }
         let discarded = self.inspect(&host, &record.id)?;
         clear_dead(&host, &record.id)?;

@@ -63,7 +63,7 @@ fn gather(host: &Host, record: &WorkspaceRecord) -> Result<StatusReport, Failure
 fn from_daemon(record: &WorkspaceRecord, client: Client) -> StatusReport {
     let hello = client.hello().clone();
     let (pid, version) = (Some(hello.pid), Some(hello.version));
-    match client.call(&Request::Status, Some(DEADLINE)) {
+    match client.call(&ask::addressed(record, &Request::Status), Some(DEADLINE)) {
         Ok(Reply::Status(report)) => {
             let daemon = DaemonStatus { state: DaemonState::Ok, pid, version };
             StatusReport { daemon, ..*report }

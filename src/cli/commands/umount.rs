@@ -56,6 +56,11 @@ impl Umount {
         let record = self.target.find(&host)?;
         // Called from inside, we would be the one who keeps it busy.
         std::env::set_current_dir("/").map_err(Failure::io("cannot leave the folder"))?;
+        if let (true, Some(house)) = (self.force, &record.house) {
+            let what = format!("the daemon of {house} serves others beside this one");
+            let fix = format!("toft umount --force {house}");
+            return Err(Failure::new(Kind::Usage, what).fix(fix));
+        }
         if self.force {
             take_away(&host, &record)?;
         }

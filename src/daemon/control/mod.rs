@@ -12,7 +12,7 @@ mod socket;
 
 pub use client::{Client, ClientError};
 pub use protocol::{
-    FlushRequest, ForkRequest, Hello, LogRequest, MAX_REPLY, MAX_REQUEST, PROTOCOL,
+    FlushRequest, ForkRequest, Hello, InRequest, LogRequest, MAX_REPLY, MAX_REQUEST, PROTOCOL,
     PrefetchRequest, ProtocolError, Reply, Request, UmountRequest, decode, encode, read_line,
 };
 pub use server::{MAX_CLIENTS, Server};

@@ -5,6 +5,7 @@ use crate::daemon::failure::Failure;
 use crate::daemon::report::{
     DiffReport, FlushReport, ForkReport, FsckReport, LogReport, PrefetchReport, StatusReport,
 };
+use crate::types::WorkspaceId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read};
@@ -50,6 +51,8 @@ pub enum Request {
     Prefetch(PrefetchRequest),
     /// Another workspace that begins as this one stands.
     Fork(ForkRequest),
+    /// The same of a workspace that the daemon shows as a folder of its mount.
+    In(InRequest),
 }
 
 /// A flush: everything acked so far becomes sealed and pushed.
@@ -101,6 +104,19 @@ pub struct ForkRequest {
     pub dir: PathBuf,
     /// The branch that its commits go to, begun at HEAD; the same one when None.
     pub branch: Option<String>,
+    /// It is to be what others begin as, see `toft serve`.
+    #[serde(default)]
+    pub house: bool,
+}
+
+/// A request to one of many workspaces.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InRequest {
+    /// Which one.
+    pub id: WorkspaceId,
+    /// What.
+    pub request: Box<Request>,
 }
 
 /// Which commits.

@@ -11,9 +11,10 @@ use crate::daemon::report::{Changes, FORK_SCHEMA, ForkReport};
 use crate::dotgit;
 use crate::git::{Head, is_branch_name};
 use crate::overlay::{FileData, NodeData};
-use crate::registry::{ForkRecord, Status, WorkspaceRecord};
+use crate::registry::{ForkRecord, Status, ViewRecord, WorkspaceRecord};
 use crate::sync::Known;
-use crate::types::{Oid, Seq};
+use crate::types::{Oid, Seq, WorkspaceId};
+use std::path::PathBuf;
 
 /// Up to so many inodes here it is counted what the fork begins with.
 const COUNTED: usize = 4096;
@@ -21,43 +22,78 @@ const COUNTED: usize = 4096;
 impl Engine {
     /// Makes a fork. What is done here meanwhile goes on.
     pub(super) fn fork(&self, wish: &ForkRequest) -> Result<ForkReport, Failure> {
+        let (record, head) = self.make_fork(wish)?;
+        Ok(self.report_of_fork(&record, &head))
+    }
+
+    fn make_fork(&self, wish: &ForkRequest) -> Result<(WorkspaceRecord, Head), Failure> {
         let branch = self.branch_of_fork(wish.branch.as_deref())?;
         // No git may be in the middle of something.
         let _lock = self.lock_index()?;
         // Before the files are cut: HEAD must not be newer than they are.
         let head = self.repo.head()?;
         let (remote, delivered) = self.known_of_fork(branch.as_deref())?;
-        let mut inherited = None;
         let record = self.host.registry.create_filled(|id, paths| {
             let seq = self.overlay.fork(paths.root())?;
             let new = branch.as_deref().filter(|name| self.record.branch.as_deref() != Some(*name));
             let (from, to) = (self.repo.gitdir(), paths.gitdir());
             dotgit::fork(&*self.host.disk, from, &to, new.map(|name| (name, head.tip())))?;
-            inherited = Some(seq);
             let head = head.tip();
             let fork = ForkRecord { of: self.id().clone(), seq, head, remote, delivered };
-            Ok::<_, Failure>(WorkspaceRecord {
-                id,
-                branch: branch.clone(),
-                dir: wish.dir.clone(),
-                created_s: self.host.clock.now().sec,
-                status: Status::Idle,
-                daemon: None,
-                made_dir: false,
-                spent: false,
-                rolled_back: self.is_rolled_back(),
-                fork: Some(fork),
-                last_error: None,
-                // A new branch can take commits, whatever it was begun from.
-                view: crate::registry::ViewRecord {
-                    read_only: self.record.view.read_only && new.is_none(),
-                    ..self.record.view
-                },
-                ..self.host.registry.load(self.id())?
-            })
+            let from = self.host.registry.load(self.id())?;
+            let dir = wish.dir.clone();
+            let mut record = self.record_of_fork(id, fork, branch.clone(), dir, from);
+            record.serves = wish.house;
+            record.view.read_only |= wish.house;
+            Ok::<_, Failure>(record)
         })?;
         tracing::info!(of = %self.id(), fork = %record.id, "forked");
-        Ok(self.report_of_fork(&record, &head))
+        Ok((record, head))
+    }
+
+    /// A workspace in the house that this one is. It gets its git directory when somebody needs it
+    /// (`tenant::make_gitdir`); until then it costs a few names.
+    pub(in crate::daemon) fn take_in(&self, name: &str) -> Result<WorkspaceRecord, Failure> {
+        let branch = self.branch_of_fork(Some(name))?;
+        let head = self.repo.head()?.tip();
+        let (remote, delivered) = self.known_of_fork(branch.as_deref())?;
+        self.host.registry.create_filled(|id, paths| {
+            let seq = self.overlay.fork(paths.root())?;
+            let fork = ForkRecord { of: self.id().clone(), seq, head, remote, delivered };
+            let (dir, from) = (self.record.dir.join(name), self.record.clone());
+            let mut record = self.record_of_fork(id, fork, branch, dir, from);
+            record.house = Some(self.id().clone());
+            Ok(record)
+        })
+    }
+
+    fn record_of_fork(
+        &self,
+        id: WorkspaceId,
+        fork: ForkRecord,
+        branch: Option<String>,
+        dir: PathBuf,
+        from: WorkspaceRecord,
+    ) -> WorkspaceRecord {
+        // A new branch can take commits, whatever it was begun from.
+        let read_only = self.record.view.read_only && branch == self.record.branch;
+        WorkspaceRecord {
+            id,
+            branch,
+            dir,
+            created_s: self.host.clock.now().sec,
+            status: Status::Idle,
+            daemon: None,
+            made_dir: false,
+            spent: false,
+            rolled_back: self.is_rolled_back(),
+            fork: Some(fork),
+            house: None,
+            serves: false,
+            last_error: None,
+            view: ViewRecord { read_only, ..self.record.view },
+            ..from
+        }
     }
 
     fn report_of_fork(&self, record: &WorkspaceRecord, head: &Head) -> ForkReport {

@@ -18,9 +18,11 @@ mod rest;
 mod rollback;
 mod seal;
 mod status;
+mod tenant;
 
-pub(super) use open::view_config;
+pub(super) use open::{Opened, view_config};
 pub use seal::guard_words;
+pub(super) use tenant::{is_untouched, make_gitdir};
 
 use super::control::{FlushRequest, Reply, Request};
 use super::failure::{Failure, Kind};
@@ -73,7 +75,7 @@ pub struct Engine {
     lost_bodies: usize,
     /// The newest change of the files when it was opened, and the one that the process before saw.
     opened_at: (Seq, Seq),
-    lease: Lease,
+    lease: Arc<Lease>,
 }
 
 /// What comes after a flush.
@@ -101,6 +103,11 @@ impl Engine {
         &self.workspace
     }
 
+    /// The files, for whoever shows them.
+    pub(super) fn shared_workspace(&self) -> Arc<Workspace> {
+        self.workspace.clone()
+    }
+
     /// When it flushes by itself.
     pub fn flush_policy(&self) -> FlushPolicy {
         self.record.flush_on
@@ -120,7 +127,9 @@ impl Engine {
                 self.flush(request, Then::Stay, &mut report);
                 Ok(Reply::Flush(Box::new(report)))
             }
-            Request::Umount(_) => Err(Failure::new(Kind::NoSuchWorkspace, "it is not mounted")),
+            Request::Umount(_) | Request::In(_) => {
+                Err(Failure::new(Kind::NoSuchWorkspace, "it is not mounted"))
+            }
         };
         answer.unwrap_or_else(Reply::Failed)
     }

@@ -4,16 +4,26 @@ use super::Engine;
 use crate::daemon::failure::{Failure, Kind};
 use crate::daemon::mountinfo;
 use crate::daemon::presence::shown_source;
-use crate::fuse::{Access, MountFlags, MountOptions, Opens, Session};
+use crate::fuse::{Access, MountFlags, MountOptions, Opens, Place, Session};
 use crate::registry::{FlushPolicy, Holder, Status};
 
 impl Engine {
     /// Mounts it at its folder.
     pub fn mount(&self, access: Access, flags: MountFlags) -> Result<Session, Failure> {
+        self.mount_place(Place::One(self.workspace.clone()), access, flags)
+    }
+
+    /// Mounts at its folder what `place` says.
+    pub(in crate::daemon) fn mount_place(
+        &self,
+        place: Place,
+        access: Access,
+        flags: MountFlags,
+    ) -> Result<Session, Failure> {
         self.require_free_folder()?;
         let options = MountOptions {
             source: shown_source(&self.record),
-            read_only: self.record.view.read_only,
+            read_only: self.record.view.read_only && !self.record.serves,
             access,
             flags,
             opens: match self.flush_policy() {
@@ -28,7 +38,7 @@ impl Engine {
             record.daemon = Some(holder);
             record.spent = false;
         })?;
-        match Session::mount(self.workspace.clone(), self.dir(), &options) {
+        match Session::show(place, self.dir(), &options) {
             Ok(session) => {
                 let _ = self.notifier.set(session.notifier().clone());
                 let _ = self.requests.set(session.requests().clone());

@@ -1,34 +1,58 @@
 //! Opening a workspace: under its lease, with what a crash left put right.
 
-use super::Engine;
 use super::promisor::Remote;
+use super::{Engine, tenant};
 use crate::base::Base;
 use crate::commit::Sealer;
 use crate::daemon::failure::{Failure, Kind};
 use crate::daemon::host::Host;
 use crate::dotgit::{self, Files};
 use crate::git::{Credential, Repo};
-use crate::overlay::Overlay;
+use crate::overlay::{Overlay, Recovered};
 use crate::registry::{Lease, Milestone, Status, WorkspacePaths, WorkspaceRecord};
 use crate::store;
 use crate::sync::{Known, Outbox, Pusher, RefState, Target};
 use crate::sys::Cancel;
-use crate::types::{Oid, Timespec, WorkspaceId};
+use crate::types::{Oid, Seq, Timespec, WorkspaceId};
 use crate::workspace::{ViewConfig, Workspace};
 use parking_lot::Mutex;
 use std::sync::{Arc, OnceLock};
+
+/// What an engine is made around.
+pub(in crate::daemon) struct Opened {
+    pub overlay: Arc<Overlay>,
+    pub recovered: Recovered,
+    /// The last change when it was opened.
+    pub opened_at: Seq,
+    /// The files, where they are shown already.
+    pub shown: Option<Arc<Workspace>>,
+}
 
 impl Engine {
     /// Opens the workspace; refused ([`Kind::Held`]) while anybody else has it.
     pub fn open(host: &Host, id: &WorkspaceId) -> Result<Self, Failure> {
         let paths = host.registry.paths(id);
-        let mut record = host.registry.load(id)?;
-        let lease = Lease::acquire(&paths)?;
+        let record = host.registry.load(id)?;
+        let lease = Arc::new(Lease::acquire(&paths)?);
         if record.status == Status::Creating {
             let what = format!("{id} was never finished");
             return Err(Failure::new(Kind::Corrupt, what).fix(format!("toft rm --discard {id}")));
         }
         let (overlay, recovered) = Overlay::open(paths.root(), host.disk.clone())?;
+        let (opened_at, overlay) = (overlay.seq(), Arc::new(overlay));
+        Self::over(host, record, lease, Opened { overlay, recovered, opened_at, shown: None })
+    }
+
+    /// The engine of a workspace whose overlay is open.
+    pub(in crate::daemon) fn over(
+        host: &Host,
+        mut record: WorkspaceRecord,
+        lease: Arc<Lease>,
+        opened: Opened,
+    ) -> Result<Self, Failure> {
+        let Opened { overlay, recovered, opened_at, shown } = opened;
+        let (id, paths) = (&record.id.clone(), host.registry.paths(&record.id));
+        tenant::make_gitdir(host, &record)?;
         if recovered.other_boot {
             dotgit::clear_after_power_loss(&paths.gitdir())?;
         }
@@ -54,13 +78,10 @@ impl Engine {
                 record.rolled_back = true;
             })?;
         }
-        let overlay = Arc::new(overlay);
-        let workspace = Arc::new(Workspace::new(
-            overlay.clone(),
-            base.clone(),
-            host.clock.clone(),
-            view_config(&record, &paths),
-        ));
+        let workspace = shown.unwrap_or_else(|| {
+            let (overlay, base, clock) = (overlay.clone(), base.clone(), host.clock.clone());
+            Arc::new(Workspace::new(overlay, base, clock, view_config(&record, &paths)))
+        });
         tracing::debug!(?recovered, workspace = %id, "opened");
         let target = target(host, &record, &repo, credential);
         let (disk, clock, dir) = (host.disk.clone(), host.clock.clone(), record.dir.clone());
@@ -70,7 +91,7 @@ impl Engine {
             lost_bodies: recovered.lost_bodies,
             record,
             repo,
-            opened_at: (overlay.seq(), recovered.last_batch),
+            opened_at: (opened_at, recovered.last_batch),
             overlay,
             sealer: Sealer::new(base.clone(), disk, clock, dir),
             base,

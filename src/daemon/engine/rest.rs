@@ -47,6 +47,14 @@ impl Engine {
         Ok(())
     }
 
+    /// The end of a house: it goes when nobody is left who began as it stands.
+    pub(in crate::daemon) fn leave_house(&self, empty: bool, report: &mut FlushReport) {
+        let request = UmountRequest { keep: !empty, ..UmountRequest::default() };
+        let kept = std::mem::take(&mut report.kept);
+        self.rest(&request, report);
+        report.kept = kept;
+    }
+
     /// Remembers in the record how far a flush came.
     pub(super) fn note(&self, report: &FlushReport) {
         let noted = self.host.registry.update(self.id(), |record| {
