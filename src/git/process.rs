@@ -76,6 +76,7 @@ pub struct Git {
     gitdir: PathBuf,
     credential: Option<Credential>,
     interactive: bool,
+    partial: bool,
     timeout: Option<Duration>,
     cancel: Option<Cancel>,
 }
@@ -138,12 +139,22 @@ impl Git {
     /// For the git directory `gitdir`, which need not exist for [`Git::ls_remote`].
     pub fn new(gitdir: &Path, credential: Option<Credential>) -> Git {
         let gitdir = std::path::absolute(gitdir).unwrap_or_else(|_| gitdir.to_owned());
-        Git { gitdir, credential, interactive: false, timeout: None, cancel: None }
+        Git { gitdir, credential, interactive: false, partial: false, timeout: None, cancel: None }
     }
 
     /// The git directory, as an absolute path.
     pub(super) fn gitdir(&self) -> &Path {
         &self.gitdir
+    }
+
+    /// Whether contents of files may be missing in it ([`super::Repo::is_partial`]).
+    pub fn partial(mut self, partial: bool) -> Git {
+        self.partial = partial;
+        self
+    }
+
+    pub(super) fn is_partial(&self) -> bool {
+        self.partial
     }
 
     /// Lets git and ssh ask on the terminal, and Ctrl-C reach them.

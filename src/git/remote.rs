@@ -16,6 +16,9 @@ pub(super) const BLOBLESS: &str = "blob:none";
 pub const PROMISOR: &str = "\tpromisor = true\n\tpartialclonefilter = blob:none\n";
 /// More refspecs than this are not said on the command line.
 const ARGUMENTS_MAX: usize = 100;
+/// What keeps a push from looking at contents that are not here: it takes what was moved for what it
+/// is, and tells nothing as a difference from an old version.
+const LOCAL_PACK: [&str; 2] = ["pack.useSparse=false", "pack.window=0"];
 /// How long a remote may say nothing while somebody waits for a file of it.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
@@ -202,14 +205,43 @@ impl Git {
     /// An error tells nothing about the remote's refs: the answer may have been lost on the way.
     /// Ask with [`Git::ls_refs`] before you decide.
     pub fn push(&self, remote: &str, updates: &[PushUpdate]) -> Result<Vec<PushResult>> {
-        let output = self.run(&push_call(remote, updates, true))?;
+        let output = self.run(&self.push_call(remote, updates, true))?;
         let no_atomic = output.code != Some(0)
             && updates.len() == 1
             && output.stderr.contains("does not support --atomic");
         if no_atomic {
-            return push_results(&self.run(&push_call(remote, updates, false))?, updates);
+            return push_results(&self.run(&self.push_call(remote, updates, false))?, updates);
         }
         push_results(&output, updates)
+    }
+
+    fn push_call<'a>(&self, remote: &'a str, updates: &[PushUpdate], atomic: bool) -> Call<'a> {
+        // A ref that is new: the remote's other refs may all be unknown to us, and without asking what
+        // it has, everything would be sent.
+        let negotiate = updates.iter().any(|update| update.expected.is_none());
+        let mut args =
+            words(&["push", "--porcelain", "--progress", "--no-verify", "--no-follow-tags"]);
+        if atomic {
+            args.push("--atomic".into());
+        }
+        for update in updates {
+            let expected = update.expected.map(|oid| oid.to_string()).unwrap_or_default();
+            args.push(format!("--force-with-lease={}:{expected}", update.refname).into());
+        }
+        // No `+`: it would override the lease.
+        let refspecs = updates.iter().map(|update| format!("{}:{}", update.new, update.refname));
+        Call {
+            args,
+            remote: Some(remote),
+            rest: refspecs.map(OsString::from).collect(),
+            settings: match (self.is_partial(), negotiate) {
+                (false, false) => &[],
+                (false, true) => &["push.negotiate=true"],
+                (true, false) => &LOCAL_PACK,
+                (true, true) => &[LOCAL_PACK[0], LOCAL_PACK[1], "push.negotiate=true"],
+            },
+            ..Call::default()
+        }
     }
 }
 
@@ -223,29 +255,6 @@ fn parse_ls_remote(output: &Output) -> Result<LsRemote> {
         status: output.status.clone(),
         message: "its output is not understood".to_owned(),
     })
-}
-
-fn push_call<'a>(remote: &'a str, updates: &[PushUpdate], atomic: bool) -> Call<'a> {
-    // A ref that is new: the remote's other refs may all be unknown to us, and without asking what
-    // it has, everything would be sent.
-    let negotiate = updates.iter().any(|update| update.expected.is_none());
-    let mut args = words(&["push", "--porcelain", "--progress", "--no-verify", "--no-follow-tags"]);
-    if atomic {
-        args.push("--atomic".into());
-    }
-    for update in updates {
-        let expected = update.expected.map(|oid| oid.to_string()).unwrap_or_default();
-        args.push(format!("--force-with-lease={}:{expected}", update.refname).into());
-    }
-    // No `+`: it would override the lease.
-    let refspecs = updates.iter().map(|update| format!("{}:{}", update.new, update.refname));
-    Call {
-        args,
-        remote: Some(remote),
-        rest: refspecs.map(OsString::from).collect(),
-        settings: if negotiate { &["push.negotiate=true"] } else { &[] },
-        ..Call::default()
-    }
 }
 
 /// What became of each of `updates`.

@@ -329,7 +329,8 @@ impl<'a> Attempt<'a> {
         if left == Some(Duration::ZERO) {
             return Err(GitError::Timeout { what: "push".to_owned(), seconds: 0 });
         }
-        let git = Git::new(self.repo().gitdir(), self.target.credential.clone());
+        let git = Git::new(self.repo().gitdir(), self.target.credential.clone())
+            .partial(self.repo().is_partial());
         Ok(git.timeout(left).cancelled_by(self.wait.cancel.clone()))
     }
 

@@ -47,6 +47,23 @@ fn what_is_changed_in_a_lazy_mount_is_committed_pushed_and_seen_elsewhere() {
 }
 
 #[test]
+fn files_that_are_not_here_move_with_their_folder() {
+    let Some(world) = World::new("files_that_are_not_here_move_with_their_folder") else { return };
+    let host = Host::new();
+    let dir = world.mount(&host, "m");
+    let mounted = world.fetches();
+    fs::rename(dir.join("a/b/c"), dir.join("d/moved")).unwrap();
+    fs::write(dir.join("d/moved/new"), "new\n").unwrap();
+    host.toft_with(&["flush", dir.to_str().unwrap()]).expect_code(0);
+    // One that asked where the branch is after the push.
+    assert_eq!(world.fetches(), mounted + 1, "{:#?}", world.server.requests());
+    git(&world.checkout, &["pull", "-q", "origin", "main"]);
+    assert_eq!(fs::read_dir(world.checkout.join("d/moved")).unwrap().count(), FILES + 1);
+    world.assert_same(&dir);
+    umount(&host, &dir);
+}
+
+#[test]
 fn two_who_change_one_branch_meet_in_a_merge() {
     let Some(world) = World::new("two_who_change_one_branch_meet_in_a_merge") else { return };
     let host = Host::new();

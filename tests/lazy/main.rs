@@ -15,4 +15,5 @@ mod advance;
 mod counts;
 mod git;
 mod trouble;
+mod ways;
 mod world;
