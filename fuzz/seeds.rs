@@ -340,7 +340,7 @@ fn record(id: WorkspaceId) -> WorkspaceRecord {
         url: "https://host/r".into(),
         asked: None,
         depth: Some(1),
-            hydrate: Default::default(),
+        hydrate: Default::default(),
         at: Some(oid(2)),
     };
     WorkspaceRecord {
@@ -362,6 +362,7 @@ fn record(id: WorkspaceId) -> WorkspaceRecord {
         last_seal: None,
         last_push: None,
         rolled_back: false,
+        fork: None,
     }
 }
 

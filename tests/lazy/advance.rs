@@ -63,7 +63,7 @@ fn many_fetches_leave_few_packs() {
     let Some(world) = World::new("many_fetches_leave_few_packs") else { return };
     let host = Host::new();
     let dir = world.mount(&host, "m");
-    for file in 0..4 {
+    for file in 0..3 {
         for folder in FOLDERS {
             let one = format!("{folder}/f{file}");
             host.toft_with(&["prefetch", dir.to_str().unwrap(), one.trim_start_matches('/')]).ok();
