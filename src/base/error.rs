@@ -46,7 +46,10 @@ pub enum Unavailable {
     /// It began to answer and fell silent.
     #[error("{0}")]
     TimedOut(String),
-    /// It says no.
+    /// It lets us do nothing.
+    #[error("{0}")]
+    Denied(String),
+    /// It says no to this.
     #[error("{0}")]
     Refused(String),
 }
@@ -58,6 +61,7 @@ impl From<GitError> for Unavailable {
             GitError::Timeout { .. } | GitError::Cancelled { .. } => {
                 Self::TimedOut(error.to_string())
             }
+            GitError::Credentials(why) | GitError::NoSuchRepository(why) => Self::Denied(why),
             other => Self::Refused(other.to_string()),
         }
     }

@@ -66,6 +66,8 @@ struct State {
     last: Option<Duration>,
     /// The remote did not answer, and is not asked before this time.
     down: Option<(Duration, Unavailable)>,
+    /// What the remote said that it does not have: comes with nothing else any more.
+    lost: HashSet<Oid>,
     counts: Counts,
     ended: bool,
 }
@@ -181,7 +183,9 @@ impl Lanes {
         let share = enough / called.len();
         let around = called.iter().flat_map(|oid| self.trees.around(*oid, SIBLINGS, share));
         let mut seen: HashSet<Oid> = called.iter().copied().collect();
-        let others: Vec<Oid> = around.filter(|oid| seen.insert(*oid)).collect();
+        let lost = self.state.lock().lost.clone();
+        let others = around.filter(|oid| seen.insert(*oid) && !lost.contains(oid));
+        let others: Vec<Oid> = others.collect();
         self.repo.refresh_if_stale();
         let others = self.repo.missing(&others);
         let state = &mut *self.state.lock();
@@ -197,21 +201,35 @@ impl Lanes {
 
     /// Brings `batch`, at least those of it that were `called` for; why not, where it failed.
     fn bring(&self, called: &[Oid], batch: &[Oid]) -> HashMap<Oid, Unavailable> {
-        let (missing, needed) = (self.repo.missing(batch), self.repo.missing(called));
+        let (mut missing, needed) = (self.repo.missing(batch), self.repo.missing(called));
         let mut failed = HashMap::new();
         if needed.is_empty() {
             return failed;
         }
-        match self.fetch(&missing) {
-            Ok(()) => {}
-            // It was not the remote that failed, but one of them, perhaps.
-            Err(Unavailable::Refused(why)) if missing.len() > 1 => {
-                tracing::info!(%why, contents = missing.len(), "bringing them one by one");
+        while let Err(error) = self.fetch(&missing) {
+            let Unavailable::Refused(why) = &error else {
+                failed.extend(missing.iter().map(|oid| (*oid, error.clone())));
+                break;
+            };
+            // It is not the remote that failed, but one of them. Mostly it says which.
+            let named: Vec<Oid> =
+                missing.iter().copied().filter(|oid| why.contains(&oid.to_string())).collect();
+            if named.is_empty() {
                 for oid in &needed {
-                    failed.extend(self.fetch(&[*oid]).err().map(|error| (*oid, error)));
+                    let alone = match missing.len() {
+                        1 => Err(error.clone()),
+                        _ => self.fetch(&[*oid]),
+                    };
+                    failed.extend(alone.err().map(|error| (*oid, error)));
                 }
+                break;
             }
-            Err(error) => failed.extend(batch.iter().map(|oid| (*oid, error.clone()))),
+            failed.extend(named.iter().map(|oid| (*oid, error.clone())));
+            missing.retain(|oid| !named.contains(oid));
+            self.state.lock().lost.extend(named);
+            if missing.is_empty() {
+                break;
+            }
         }
         self.repo.refresh();
         for oid in self.repo.missing(&needed) {

@@ -168,6 +168,7 @@ impl From<Unavailable> for Failure {
         let kind = match error {
             Unavailable::Unreachable(_) => Kind::Unreachable,
             Unavailable::TimedOut(_) => Kind::Deadline,
+            Unavailable::Denied(_) => Kind::Credentials,
             Unavailable::Refused(_) => Kind::System,
         };
         Failure::new(kind, "files that are on the remote only do not come")

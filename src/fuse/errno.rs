@@ -35,7 +35,7 @@ pub fn errno(error: &FsError) -> c_int {
         FsError::Unavailable { source, .. } => match source {
             Unavailable::Unreachable(_) => libc::EHOSTUNREACH,
             Unavailable::TimedOut(_) => libc::ETIMEDOUT,
-            Unavailable::Refused(_) => libc::EIO,
+            Unavailable::Denied(_) | Unavailable::Refused(_) => libc::EIO,
         },
         // Missing or damaged is not "no such file": nothing may take it for deleted.
         FsError::Base(_) => libc::EIO,

@@ -121,10 +121,13 @@ fn a_content_that_the_server_lost_costs_no_other_file() {
         let _ = fs::remove_file(pack);
     }
     fs::remove_file(repo.join("objects").join(&blob[..2]).join(&blob[2..])).unwrap();
-    assert!(fs::read(dir.join("d/f5")).is_err());
+    let mounted = world.fetches();
+    assert_eq!(fs::read(dir.join("d/f5")).unwrap_err().raw_os_error(), Some(libc::EIO));
     for file in (0..FILES).filter(|file| *file != 5) {
         fs::read(dir.join(format!("d/f{file}"))).unwrap();
     }
+    // One that failed, and one without what the server said it lost.
+    assert_eq!(world.fetches() - mounted, 2, "{:#?}", world.server.requests());
     assert!(stat_all(&dir.join("a")) > FILES);
     umount(&host, &dir);
 }
