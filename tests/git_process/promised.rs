@@ -78,3 +78,34 @@ fn what_came_bit_by_bit_is_put_together_and_stays_promised() {
     git(repo.gitdir(), &["config", "remote.origin.promisor", "true"]);
     git(repo.gitdir(), &["fsck", "--strict", "--connectivity-only"]);
 }
+
+#[test]
+fn own_packs_are_put_together_without_those_that_are_promised() {
+    let world = World::new();
+    let (url, to, repo, blobs) = partial(&world, 9);
+    to.fetch_objects(&url, &blobs[..4]).unwrap();
+    let gitdir = repo.gitdir();
+    let own: Vec<Oid> = (0..50)
+        .map(|number| {
+            let mut writer = repo.writer();
+            let oid = writer.blob(format!("own {number}").as_bytes()).unwrap();
+            writer.finish(&toft::sys::OsDisk::default()).unwrap();
+            oid
+        })
+        .collect();
+    let ends = |end: &str| {
+        let dir = std::fs::read_dir(gitdir.join("objects/pack")).unwrap();
+        let names = dir.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.filter(|name| name.ends_with(end)).collect();
+        names.sort();
+        names
+    };
+    let promised = ends(".promisor");
+    assert_eq!((promised.len(), ends(".pack").len()), (2, 52));
+    assert!(to.consolidate().unwrap());
+    assert_eq!(ends(".promisor"), promised);
+    assert_eq!(ends(".pack").len(), 3);
+    assert!(own.iter().chain(&blobs[..4]).all(|oid| repo.blob(*oid).is_ok()));
+    git(gitdir, &["config", "remote.origin.promisor", "true"]);
+    git(gitdir, &["fsck", "--strict", "--connectivity-only"]);
+}
