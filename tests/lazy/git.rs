@@ -84,3 +84,22 @@ fn two_who_change_one_branch_meet_in_a_merge() {
     world.assert_same(&dir);
     umount(&host, &dir);
 }
+
+#[test]
+fn a_conflict_in_a_lazy_mount_is_kept_on_a_side_branch() {
+    let Some(world) = World::new("a_conflict_in_a_lazy_mount_is_kept_on_a_side_branch") else {
+        return;
+    };
+    let host = Host::new();
+    let dir = world.mount(&host, "m");
+    fs::write(dir.join("d/f1"), "ours\n").unwrap();
+    gitrepo::commit(&world.checkout, &[("d/f1", "theirs\n")], "theirs");
+    git(&world.checkout, &["push", "-q", "origin", "main"]);
+    let flushed = host.toft_with(&["flush", "--json", dir.to_str().unwrap()]).expect_code(78);
+    assert!(flushed.text().contains("d/f1"), "{}", flushed.text());
+    let remote = world.repos.path("r.git");
+    let side = git(&remote, &["for-each-ref", "--format=%(refname)", "refs/heads/toft/"]);
+    assert_eq!(git(&remote, &["show", &format!("{side}:d/f1")]), "ours");
+    git(&remote, &["fsck", "--strict"]);
+    host.toft_with(&["umount", "--discard", dir.to_str().unwrap()]).expect_code(0);
+}
