@@ -27,10 +27,14 @@ impl Presence {
         mounts: &[Mount],
     ) -> Result<Self, Failure> {
         let mut holder = registry.holder(&record.id)?;
-        if let (None, Some(house)) = (&holder, &record.house) {
-            holder = registry.holder(house)?;
+        let mut mount = mount_of(record, mounts);
+        if let Some(house) = &record.house {
+            holder = holder.map_or_else(|| registry.holder(house), |holder| Ok(Some(holder)))?;
+            // It is a folder of the house's mount, as long as somebody shows it.
+            let around = mountinfo::containing(mounts, &record.dir).filter(|_| holder.is_some());
+            mount = around.filter(|mount| mount.fstype == mountinfo::FSTYPE).cloned();
         }
-        Ok(Self { mount: mount_of(record, mounts), holder })
+        Ok(Self { mount, holder })
     }
 
     /// How its daemon is, as far as can be told without asking it.

@@ -29,6 +29,8 @@ pub struct Bodies {
     next: AtomicU64,
     /// The files of bodies below this id are there already, empty.
     made: Mutex<u64>,
+    /// There was a body, or there is to be one soon: most forks never have any.
+    expected: AtomicBool,
     /// Held shared by whoever alters a body, exclusively by a freeze.
     gate: RwLock<()>,
     /// Bodies whose id is below belong to a live freeze and are not written any more.
@@ -87,14 +89,16 @@ impl Bodies {
             open: Mutex::default(),
             next: AtomicU64::new(1),
             made: Mutex::new(0),
+            expected: AtomicBool::new(false),
             gate: RwLock::new(()),
             frozen_below: AtomicU64::new(0),
             sharing_below: AtomicU64::new(0),
             unsynced: Arc::default(),
             alterations: Arc::default(),
         };
-        let newest = bodies.ids()?.into_iter().map(|id| id.0).max().unwrap_or(0);
-        bodies.next.store(newest + 1, Ordering::Relaxed);
+        let newest = bodies.ids()?.into_iter().map(|id| id.0).max();
+        bodies.expected.store(newest.is_some(), Ordering::Relaxed);
+        bodies.next.store(newest.unwrap_or(0) + 1, Ordering::Relaxed);
         Ok(bodies)
     }
 
@@ -114,7 +118,13 @@ impl Bodies {
         Ok(body)
     }
 
+    /// Files for bodies are made ahead from now on.
+    pub(super) fn expect_bodies(&self) {
+        self.expected.store(true, Ordering::Relaxed);
+    }
+
     fn create_file(&self, id: BodyId) -> io::Result<File> {
+        self.expect_bodies();
         let path = self.path(id);
         let file = match self.disk.create_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -141,6 +151,9 @@ impl Bodies {
     /// Makes the files of the next bodies when few are left; the next sync makes their names durable.
     /// Where that fails, whoever needs a body will be told.
     pub(super) fn make_ahead(&self) {
+        if !self.expected.load(Ordering::Relaxed) {
+            return;
+        }
         let mut made = self.made.lock();
         let next = self.next.load(Ordering::Relaxed);
         if *made > next + AHEAD / 2 {

@@ -23,6 +23,9 @@ const SNAPSHOT_BATCH: usize = 1024;
 /// Bytes of the journal set aside for the time when the disk is full, so that everything can be
 /// removed and synced even then: some for marks, and some for each inode.
 const RESERVE: u64 = 32 << 10;
+/// The same for an overlay of few inodes, of which a host may have thousands; and what each adds.
+const RESERVE_LEAST: u64 = 8 << 10;
+const RESERVE_GROWS: u64 = 512;
 /// While the journal is trimmed it has to do with so much: the rest is for the snapshot.
 const RESERVE_TRIMMING: u64 = 4 << 10;
 const RESERVE_EACH: u64 = 256;
@@ -104,6 +107,7 @@ impl Overlay {
         let mut transaction = overlay.begin();
         transaction.push(Change::PutNode(Ino::ROOT, root));
         transaction.commit()?;
+        overlay.bodies.expect_bodies();
         overlay.bodies.make_ahead();
         overlay.sync()?;
         Ok(overlay)
@@ -361,7 +365,8 @@ fn open_content(dir: &Path, disk: &Arc<dyn Disk>) -> Result<(Bodies, Values), Ov
 }
 
 pub(super) fn reserve_for(index: &Index) -> u64 {
-    RESERVE + RESERVE_EACH * index.len() as u64
+    let len = index.len() as u64;
+    (RESERVE_GROWS * len).clamp(RESERVE_LEAST, RESERVE) + RESERVE_EACH * len
 }
 
 fn boot_of(disk: &dyn Disk) -> Result<BootId, OverlayError> {

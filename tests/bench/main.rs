@@ -7,6 +7,7 @@
 mod build;
 mod count;
 mod io;
+mod many;
 mod place;
 mod repo;
 #[path = "../support/mod.rs"]
@@ -48,6 +49,9 @@ struct Arguments {
     /// Count what the kernel asks of toft, once, instead of measuring times
     #[arg(long)]
     count: bool,
+    /// Make so many workspaces in one mount, instead of the workloads
+    #[arg(long)]
+    many: Option<usize>,
     /// What cargo passes
     #[arg(long, hide = true)]
     bench: bool,
@@ -66,6 +70,9 @@ fn main() {
     let repo = arguments.repo.clone().unwrap_or_else(|| {
         repo::make(&host, arguments.files.unwrap_or(if arguments.quick { 5_000 } else { 78_600 }))
     });
+    if let Some(count) = arguments.many {
+        return many::run(&host, &repo, count);
+    }
     let native = Native::clone(&host, &repo, "native");
     let facts = Facts::of(&native.root, &host, arguments.quick);
     println!("{} files, {} paths, {rounds} rounds", facts.files.len(), facts.shuffled.len());

@@ -64,7 +64,9 @@ fn folders_of_a_served_root_are_workspaces_and_end_with_a_commit_each() {
     assert_eq!(host.git(&two, &["symbolic-ref", "HEAD"]), "refs/heads/two");
     fs::write(two.join("README"), "two\n").expect("write");
     assert_eq!(host.git(&two, &["status", "--porcelain"]), " M README");
-    assert_eq!(status(&host, text(&two))["changes"]["modified"], 1);
+    let seen = status(&host, text(&two));
+    assert_eq!((&seen["changes"]["modified"], &seen["kernel_mount"]), (&1.into(), &true.into()));
+    assert!(host.toft("list").ok().contains(" served "));
     host.toft_with(&["flush", text(&two.join("src")), "-m", "of two"]).expect_code(0);
     assert_eq!(host.git(&repo, &["log", "-1", "--format=%s", "two"]), "of two");
 

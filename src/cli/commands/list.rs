@@ -77,7 +77,7 @@ fn line(record: &WorkspaceRecord, presence: &Presence) -> Line {
 
 fn state(record: &WorkspaceRecord, presence: &Presence) -> &'static str {
     match (presence.state(record), presence.mount.is_some()) {
-        (DaemonState::Ok, false) if record.house.is_some() => "served",
+        (DaemonState::Ok, _) if record.house.is_some() => "served",
         (DaemonState::Ok | DaemonState::Unresponsive, true) => "mounted",
         // Starting, or flushing after its mount went away.
         (DaemonState::Ok | DaemonState::Unresponsive, false) => "busy",

@@ -18,6 +18,8 @@ pub(super) struct Room {
     pub name: String,
     pub slot: u16,
     numbers: Arc<Numbers>,
+    /// Where more was asked for than files; before `state`, and held while one is made.
+    engine: Mutex<Option<Arc<Engine>>>,
     state: Mutex<State>,
     /// When it was last asked, in milliseconds of the monotonic clock.
     used: AtomicU64,
@@ -45,15 +47,13 @@ struct Here {
     recovered: Recovered,
     /// The last change when it was opened, and how many that process counted.
     opened_at: (Seq, u64),
-    /// Where more was asked for than files.
-    engine: Option<Arc<Engine>>,
 }
 
 impl Room {
     pub fn new(id: WorkspaceId, name: String, slot: u16) -> Self {
         let (numbers, state) = (Arc::new(Numbers::new(slot)), State::Resting(Lookups::default()));
-        let used = AtomicU64::new(0);
-        Self { id, name, slot, numbers, state: Mutex::new(state), used }
+        let (engine, used) = (Mutex::default(), AtomicU64::new(0));
+        Self { id, name, slot, numbers, engine, state: Mutex::new(state), used }
     }
 
     /// What the kernel calls its root.
@@ -97,27 +97,31 @@ impl Room {
         Ok(Tenant { workspace: here.workspace.clone(), numbers: self.numbers.clone() })
     }
 
-    /// Everything else that can be done with it.
+    /// Everything else that can be done with it. No file operation waits for it.
     pub fn engine(&self, house: &Engine) -> Result<Arc<Engine>, Failure> {
-        let mut state = self.state.lock();
-        let here = self.open(&mut state, house).map_err(Failure::from)?;
-        if let Some(engine) = &here.engine {
+        let mut engine = self.engine.lock();
+        if let Some(engine) = &*engine {
             return Ok(engine.clone());
         }
-        let record = house.host().registry.load(&self.id)?;
-        let opened = Opened {
-            overlay: here.workspace.overlay().clone(),
-            recovered: here.recovered,
-            opened_at: here.opened_at.0,
-            shown: Some(here.workspace.clone()),
+        let (lease, opened) = {
+            let mut state = self.state.lock();
+            let here = self.open(&mut state, house).map_err(Failure::from)?;
+            let opened = Opened {
+                overlay: here.workspace.overlay().clone(),
+                recovered: here.recovered,
+                opened_at: here.opened_at.0,
+                shown: Some(here.workspace.clone()),
+            };
+            (here.lease.clone(), opened)
         };
-        let engine = Engine::over(house.host(), record, here.lease.clone(), opened)?;
-        Ok(here.engine.insert(Arc::new(engine)).clone())
+        let record = house.host().registry.load(&self.id)?;
+        let made = Engine::over(house.host(), record, lease, opened)?;
+        Ok(engine.insert(Arc::new(made)).clone())
     }
 
     /// Makes the git directory, where there is none yet.
     pub fn make_gitdir(&self, house: &Engine) -> Result<(), Failure> {
-        let _no_other = self.state.lock();
+        let _no_other = self.engine.lock();
         make_gitdir(house.host(), &house.host().registry.load(&self.id)?)
     }
 
@@ -167,21 +171,17 @@ impl Room {
     /// Closes it, unless somebody is at it or has something open. What the kernel knows of it stays
     /// true: numbers are kept, the rest is on the disk.
     pub fn rest(&self) -> bool {
+        let Some(mut engine) = self.engine.try_lock() else { return false };
         let mut state = self.state.lock();
-        let State::Here(here) = &mut *state else { return false };
-        if here.engine.as_ref().is_some_and(|engine| Arc::strong_count(engine) > 1) {
-            return false;
-        }
-        let engines = usize::from(here.engine.is_some());
+        let State::Here(here) = &*state else { return false };
+        let engines = engine.as_ref().map_or(0, Arc::strong_count);
         let in_use = Arc::strong_count(&here.workspace) > 1 + engines;
-        if in_use || here.is_unsynced() || !here.workspace.can_rest() {
+        if engines > 1 || in_use || here.is_unsynced() || !here.workspace.can_rest() {
             return false;
         }
-        if let State::Here(here) =
-            std::mem::replace(&mut *state, State::Resting(Lookups::default()))
-        {
-            let Here { workspace, engine, .. } = here;
-            drop(engine);
+        *engine = None;
+        let here = std::mem::replace(&mut *state, State::Resting(Lookups::default()));
+        if let State::Here(Here { workspace, .. }) = here {
             let lookups = Arc::into_inner(workspace).map(Workspace::rest);
             let lookups = lookups.expect("nobody else has it, and who asks waits for the lock");
             self.numbers.retain(|ino| lookups.knows(ino));
@@ -192,6 +192,7 @@ impl Room {
 
     /// Ends it: nobody is answered from now on. Who has its engine goes on with that.
     pub fn leave(&self) {
+        *self.engine.lock() = None;
         let mut state = self.state.lock();
         let rest = match std::mem::replace(&mut *state, State::Resting(Lookups::default())) {
             State::Here(here) => Rest::Workspace(here.workspace),
@@ -224,7 +225,7 @@ fn open(id: &WorkspaceId, house: &Engine, lookups: &mut Lookups) -> Result<Here,
     let opened_at = (overlay.seq(), overlay.changes());
     let lookups = std::mem::take(lookups);
     let workspace = Workspace::resumed(Arc::new(overlay), base, clock, config, lookups);
-    Ok(Here { lease, workspace: Arc::new(workspace), recovered, opened_at, engine: None })
+    Ok(Here { lease, workspace: Arc::new(workspace), recovered, opened_at })
 }
 
 /// Why a workspace is not here.

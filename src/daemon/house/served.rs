@@ -103,7 +103,7 @@ impl Served for House {
             report.kept.extend(own.kept.iter().map(|what| format!("{}: {what}", room.name)));
             report.problems.extend(own.failure);
         }
-        self.engine.leave_house(left == 0, report);
+        self.engine.leave_house(left == 0 && !request.keep, report);
     }
 }
 

@@ -1,0 +1,118 @@
+//! Many workspaces of one repo in one mount (`toft serve`): what each takes of time, disk and memory.
+
+use crate::support::Host;
+use std::collections::HashSet;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Files that are edited in each.
+const EDITS: usize = 10;
+/// Bytes of such a file, at most.
+const SMALL: u64 = 2048;
+/// After so long nobody asks for a workspace any more and it rests.
+const REST: Duration = Duration::from_secs(30);
+
+/// Makes so many workspaces, edits files in each, looks again at each, and prints what that took.
+pub fn run(host: &Host, repo: &Path, count: usize) {
+    let root = host.path("work").join("root");
+    let (root_text, repo_text) = (root.to_str().unwrap(), repo.to_str().unwrap());
+    let begun = Instant::now();
+    host.toft_with(&["serve", root_text, "--template", repo_text]).expect_code(0);
+    println!("served after {:.0} ms (the store was made, too)", millis(begun.elapsed()));
+    let said = host.toft_with(&["status", "--json", root_text]).ok();
+    let status: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let daemon = status["daemon"]["pid"].as_u64().unwrap();
+    // A file is copied as a whole at its first edit: those of a few lines tell what the rest takes.
+    let all = host.git(repo, &["ls-tree", "-r", "-l", "HEAD"]);
+    let small = |line: &str| {
+        let (facts, path) = line.split_once('\t')?;
+        let (mode, size) = (facts.get(..6)?, facts.split_whitespace().last()?);
+        (mode == "100644" && size.parse::<u64>().ok()? <= SMALL).then(|| path.to_owned())
+    };
+    let all: Vec<String> = all.lines().filter_map(small).collect();
+    let files: Vec<&str> = (0..EDITS).map(|at| all[at * all.len() / EDITS].as_str()).collect();
+    println!("{count} workspaces, {EDITS} edits in each, of files of up to {SMALL} bytes");
+    report_memory(daemon, 0, "no workspace");
+
+    let (mut forks, mut edits) = (Vec::new(), Vec::new());
+    for number in 0..count {
+        let dir = root.join(format!("w{number}"));
+        let begun = Instant::now();
+        fs::create_dir(&dir).unwrap();
+        forks.push(begun.elapsed());
+        let begun = Instant::now();
+        for file in &files {
+            let mut file = fs::OpenOptions::new().append(true).open(dir.join(file)).unwrap();
+            writeln!(file, "edited {number:6}").unwrap();
+        }
+        edits.push(begun.elapsed());
+    }
+    report_times("mkdir of a workspace", forks);
+    report_times("its edits", edits);
+    report_memory(daemon, count, "all edited");
+    std::thread::sleep(REST);
+    report_memory(daemon, count, "at rest");
+    let disk = disk_of(&host.path("state").join("workspaces"));
+    println!("disk: {:.1} KB each, all that is in the state folder", kb(disk) / count as f64);
+
+    let mut looks = Vec::new();
+    for number in (0..count).step_by(count.div_ceil(100)) {
+        let begun = Instant::now();
+        for file in &files {
+            let text = fs::read(root.join(format!("w{number}")).join(file)).unwrap();
+            assert!(text.ends_with(format!("edited {number:6}\n").as_bytes()), "w{number}: {file}");
+        }
+        looks.push(begun.elapsed());
+    }
+    report_times("reading the edits of one that rested", looks);
+    let begun = Instant::now();
+    fs::remove_dir(root.join("w0")).unwrap();
+    println!("rmdir of one, its commit made: {:.1} ms", millis(begun.elapsed()));
+}
+
+fn report_times(what: &str, mut times: Vec<Duration>) {
+    times.sort();
+    let at = |share: usize| millis(times[(times.len() - 1) * share / 100]);
+    println!("{what}: median {:.2} ms, 99 % within {:.2} ms", at(50), at(99));
+}
+
+fn report_memory(daemon: u64, count: usize, when: &str) {
+    let status = fs::read_to_string(format!("/proc/{daemon}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    let resident: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    let open = fs::read_dir(format!("/proc/{daemon}/fd")).unwrap().count();
+    let each = if count > 0 { resident / count as f64 } else { 0.0 };
+    println!(
+        "{when}: {:.1} MB resident ({each:.1} KB each), {open} descriptors",
+        resident / 1024.0
+    );
+}
+
+/// What `du` says: blocks, each file once however many names it has.
+fn disk_of(dir: &Path) -> u64 {
+    let (mut seen, mut waiting, mut bytes) = (HashSet::new(), vec![dir.to_owned()], 0);
+    while let Some(dir) = waiting.pop() {
+        for entry in fs::read_dir(&dir).unwrap() {
+            let entry = entry.unwrap();
+            let stat = entry.metadata().unwrap();
+            if seen.insert((stat.dev(), stat.ino())) {
+                bytes += stat.blocks() * 512;
+            }
+            if stat.is_dir() {
+                waiting.push(entry.path());
+            }
+        }
+    }
+    bytes
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+fn kb(bytes: u64) -> f64 {
+    bytes as f64 / 1024.0
+}
