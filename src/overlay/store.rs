@@ -25,7 +25,7 @@ const SNAPSHOT_BATCH: usize = 1024;
 const RESERVE: u64 = 32 << 10;
 /// The same for an overlay of few inodes, of which a host may have thousands; and what each adds.
 const RESERVE_LEAST: u64 = 8 << 10;
-const RESERVE_GROWS: u64 = 512;
+const RESERVE_GROWS: u64 = 256;
 /// While the journal is trimmed it has to do with so much: the rest is for the snapshot.
 const RESERVE_TRIMMING: u64 = 4 << 10;
 const RESERVE_EACH: u64 = 256;
