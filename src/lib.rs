@@ -61,10 +61,14 @@
 //!   one fails before it has changed anything (`FsError::Away`) and is asked again, by another
 //!   thread, when the content is here: so nothing waits for the network with a lock in its hands,
 //!   or in the place of a thread that takes requests.
-//! - D14: a fork shares files by hard links, and that a file has two names is what keeps both sides
+//! - D15: a fork shares files by hard links, and that a file has two names is what keeps both sides
 //!   from altering it; nothing of it is durable before its first sync (`overlay::fork`). Under `toft
 //!   serve` one mount shows many workspaces (`daemon::house`), whose inodes are told apart by the upper
 //!   bits of what the kernel calls them (`fuse::route`).
+//! - D16: the kernel opens and closes files by itself (`FUSE_NO_OPEN_SUPPORT`), so that what it has
+//!   read costs no request, and a file is known by its inode alone. That excludes passthrough, which is
+//!   an answer to OPEN. Who must see each open is told of it (`fuse::Opens`): `--flush-on close`,
+//!   and `allow_root`, where only we know who may.
 //!
 //! # Locks, outermost first
 //! a file's content → `overlay::Bodies::writing` (a freeze excludes body writers) →

@@ -19,6 +19,8 @@ pub(super) struct Edit<'a> {
     /// What becomes of the counts of subdirectories.
     subdirectories: Vec<(Ino, i32)>,
     lookups: Vec<Ino>,
+    /// Untouched inodes that lose their name.
+    unlinked: Vec<Ino>,
 }
 
 impl Workspace {
@@ -47,6 +49,7 @@ impl Workspace {
                     now,
                     subdirectories: Vec::new(),
                     lookups: Vec::new(),
+                    unlinked: Vec::new(),
                 };
                 match operation(&mut edit) {
                     Ok(value) => return edit.commit().map(|()| value),
@@ -93,6 +96,7 @@ impl Edit<'_> {
             let config = &self.workspace.config;
             let mut node = config.base_node(origin.parent, origin.mode, origin.oid);
             node.meta.nlink = u32::from(linked);
+            node.meta.ctime = self.view().base_ctime(ino, node.meta.ctime);
             self.push(Change::PutNode(ino, node));
             if linked {
                 self.push(Change::SetSlot(origin.parent, origin.name, Some(Slot::Entry(ino))));
@@ -163,10 +167,9 @@ impl Edit<'_> {
     pub fn drop_name(&mut self, child: Child) -> Looked<()> {
         let ino = child.ino();
         if let Child::Base(..) = child {
-            if !self.workspace.inodes.lock().is_open(ino) {
-                return Ok(());
-            }
-            self.touch(ino)?;
+            // Whoever has it open goes on reading the base.
+            self.unlinked.push(ino);
+            return Ok(());
         }
         let meta = self.view().meta(ino)?;
         let nlink = meta.nlink.saturating_sub(1);
@@ -221,12 +224,14 @@ impl Edit<'_> {
     /// Records the batch. The counts are altered before, under the same lock, so that no other
     /// operation sees one without the other.
     fn commit(self) -> Result<(), FsError> {
-        let Self { transaction, workspace, subdirectories, lookups, .. } = self;
+        let Self { transaction, workspace, subdirectories, lookups, unlinked, now, .. } = self;
         workspace.subdirectories.lock().adjust(&subdirectories);
         lookups.iter().for_each(|ino| workspace.inodes.lock().looked_up(*ino));
+        unlinked.iter().for_each(|ino| workspace.inodes.lock().unlinked(*ino, now));
         if let Err(error) = transaction.commit() {
             workspace.subdirectories.lock().clear();
             lookups.iter().for_each(|ino| drop(workspace.inodes.lock().forget(*ino, 1)));
+            unlinked.iter().for_each(|ino| workspace.inodes.lock().linked_again(*ino));
             return Err(error.into());
         }
         Ok(())

@@ -7,7 +7,7 @@
 
 use super::FsError;
 use super::view::Child;
-use crate::types::{Ino, Name, Oid, TreeMode};
+use crate::types::{Ino, Name, Oid, Timespec, TreeMode};
 use std::collections::HashMap;
 
 /// Where an untouched base inode stands, and what it is.
@@ -42,6 +42,8 @@ pub(super) struct Collision;
 #[derive(Default)]
 pub(super) struct InodeTable {
     known: HashMap<Ino, Known>,
+    /// Known ones that no node stands for and that lost their name, and when.
+    unlinked: HashMap<Ino, Timespec>,
 }
 
 impl InodeTable {
@@ -55,9 +57,21 @@ impl InodeTable {
         self.known.contains_key(&ino)
     }
 
-    /// Whether anybody has the inode open.
-    pub fn is_open(&self, ino: Ino) -> bool {
-        self.known.get(&ino).is_some_and(|known| known.opens > 0)
+    /// The untouched inode loses its name now, of which only those are told who refer to it.
+    pub fn unlinked(&mut self, ino: Ino, now: Timespec) {
+        if self.is_known(ino) {
+            self.unlinked.insert(ino, now);
+        }
+    }
+
+    /// It did not lose it.
+    pub fn linked_again(&mut self, ino: Ino) {
+        self.unlinked.remove(&ino);
+    }
+
+    /// When it lost its name.
+    pub fn unlinked_at(&self, ino: Ino) -> Option<Timespec> {
+        self.unlinked.get(&ino).copied()
     }
 
     /// How many inodes are remembered.
@@ -128,6 +142,7 @@ impl InodeTable {
         let mut next = known.is_idle().then_some(ino);
         while let Some(idle) = next.take() {
             gone.push(idle);
+            self.unlinked.remove(&idle);
             let Some(known) = self.known.remove(&idle) else { break };
             let Some(origin) = known.origin else { break };
             if let Some(parent) = self.known.get_mut(&origin.parent) {
@@ -171,7 +186,7 @@ mod tests {
         table.looked_up(Ino(30));
         table.opened(Ino(30));
         assert_eq!(table.forget(Ino(30), 2), vec![]);
-        assert!(table.is_open(Ino(30)));
+        assert!(table.is_known(Ino(30)));
         assert_eq!(table.closed(Ino(30)), vec![Ino(30)]);
         assert_eq!(table.closed(Ino(30)), vec![], "a second release changes nothing");
     }

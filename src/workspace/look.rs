@@ -7,7 +7,7 @@ use super::view::{Child, DirView, UNTOUCHED, kind};
 use super::{FsError, Workspace};
 use crate::base::Tree;
 use crate::overlay::{DirBase, FileData, Index, Meta, Node, NodeData};
-use crate::types::{FileKind, Ino, Name, Oid, TreeMode};
+use crate::types::{FileKind, Ino, Name, Oid, Timespec, TreeMode};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -176,10 +176,17 @@ impl<'a> View<'a> {
         Ok(match self.inode(ino)? {
             Inode::Node(node) => node.meta,
             Inode::Base { mode, linked, .. } => {
-                Meta { nlink: u32::from(linked), ..self.workspace.config.base_meta(mode) }
+                let meta = self.workspace.config.base_meta(mode);
+                let ctime = self.base_ctime(ino, meta.ctime);
+                Meta { nlink: u32::from(linked), ctime, ..meta }
             }
             Inode::GitFile => self.workspace.gitfile_meta(),
         })
+    }
+
+    /// When the untouched inode `ino` lost its name; `base` for one that has it.
+    pub fn base_ctime(&self, ino: Ino, base: Timespec) -> Timespec {
+        self.workspace.inodes.lock().unlinked_at(ino).unwrap_or(base)
     }
 
     /// Where the bytes of a regular file are; None for `.git`.
