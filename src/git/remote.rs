@@ -64,6 +64,16 @@ pub struct PushUpdate {
 }
 
 /// Remotes
+/// Every fetch: what is asked for and nothing beside it.
+const FETCH: [&str; 6] = [
+    "fetch",
+    "--progress",
+    "--no-tags",
+    "--no-write-fetch-head",
+    "--no-auto-maintenance",
+    "--no-recurse-submodules",
+];
+
 impl Git {
     /// Makes an empty bare repository at `path`, with our own configuration only.
     pub fn init_bare(path: &Path, hash: HashKind) -> Result<()> {
@@ -137,15 +147,8 @@ impl Git {
 
     /// Fetches `refspecs` from `remote` (a name or a URL).
     pub fn fetch(&self, remote: &str, refspecs: &[String], options: &FetchOptions) -> Result<()> {
-        let mut args = words(&[
-            "fetch",
-            "--progress",
-            "--no-tags",
-            "--no-write-fetch-head",
-            "--no-auto-maintenance",
-            "--no-recurse-submodules",
-            "--update-head-ok",
-        ]);
+        let mut args = words(&FETCH);
+        args.push("--update-head-ok".into());
         args.push(if options.prune { "--prune" } else { "--no-prune" }.into());
         if options.blobless {
             args.push(format!("--filter={BLOBLESS}").into());
@@ -176,15 +179,8 @@ impl Git {
     /// Fetches `oids` by their ids and nothing that they refer to, from a remote that keeps what an
     /// earlier fetch left out. One that the remote does not have lets all of them fail.
     pub fn fetch_objects(&self, remote: &str, oids: &[Oid]) -> Result<()> {
-        let mut args = words(&[
-            "fetch",
-            "--progress",
-            "--no-tags",
-            "--no-write-fetch-head",
-            "--no-auto-maintenance",
-            "--no-recurse-submodules",
-            "--stdin",
-        ]);
+        let mut args = words(&FETCH);
+        args.push("--stdin".into());
         args.push(format!("--filter={BLOBLESS}").into());
         let lines: String = oids.iter().map(|oid| format!("{oid}\n")).collect();
         let call = Call {

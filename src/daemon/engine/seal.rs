@@ -11,6 +11,7 @@ use crate::dotgit::IndexLock;
 use crate::git::Head;
 use crate::overlay::Freeze;
 use crate::types::{Oid, Timespec};
+use std::time::Duration;
 
 /// So often a seal works beside git; after that it keeps git from the index.
 const FREE_LOOKS: u32 = 2;
@@ -64,10 +65,7 @@ impl Engine {
             }
             Sealed::Commit { oid, branch, subject, plan, .. } => {
                 tracing::info!(commit = %oid, %branch, paths = plan.changes.len(), "sealed");
-                report.seal = Some(SealReport {
-                    took_us: u64::try_from((self.now() - began).as_micros()).unwrap_or(u64::MAX),
-                    ..seal_report(oid, subject, &plan)
-                });
+                report.seal = Some(seal_report(oid, subject, &plan, self.now() - began));
                 let index = lock.map(|lock| BehindIndex { lock, commit: oid, at });
                 (Some((branch, oid)), index)
             }
@@ -143,13 +141,13 @@ impl commit::Look for Sealing<'_> {
     }
 }
 
-fn seal_report(commit: Oid, subject: String, plan: &Plan) -> SealReport {
+fn seal_report(commit: Oid, subject: String, plan: &Plan, took: Duration) -> SealReport {
     SealReport {
         commit: Some(commit.to_string()),
         subject: Some(subject),
         changes: count(plan),
         skipped: skipped(plan),
-        took_us: 0,
+        took_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
     }
 }
 
