@@ -13,6 +13,7 @@ mod error;
 mod fill;
 mod hydrate;
 mod shelf;
+mod sizes;
 mod spill;
 mod tree;
 mod trees;
@@ -22,6 +23,7 @@ pub use disguise::is_dotgit_disguise;
 pub use error::{BaseError, Unavailable};
 pub use fill::Filled;
 pub use hydrate::{Counts, Promisor, Then};
+pub use sizes::SizeTable;
 pub use tree::{Entry, Tree};
 
 use crate::git::Repo;
@@ -47,6 +49,8 @@ pub struct Base {
     repo: Repo,
     trees: Arc<Trees>,
     sizes: Cache<u64>,
+    /// What was known of sizes before anybody looked.
+    known_sizes: Option<SizeTable>,
     blobs: Cache<Blob>,
     files: Cache<Blob>,
     spill: Spill,
@@ -60,6 +64,7 @@ impl Base {
             trees: Arc::new(Trees::new(repo.clone())),
             repo,
             sizes: Cache::new(SIZES),
+            known_sizes: None,
             blobs: Cache::new(BLOBS),
             files: Cache::new(FILES),
             spill: Spill::new(spill_dir),
@@ -85,6 +90,13 @@ impl Base {
         self
     }
 
+    /// Sizes are looked up in `table` first.
+    #[must_use]
+    pub fn knowing(mut self, table: SizeTable) -> Self {
+        self.known_sizes = Some(table);
+        self
+    }
+
     /// The repository behind it.
     pub fn repo(&self) -> &Repo {
         &self.repo
@@ -98,6 +110,9 @@ impl Base {
     /// The length of a file.
     pub fn blob_size(&self, oid: Oid) -> Result<u64, BaseError> {
         if let Some(size) = self.sizes.get(oid) {
+            return Ok(size);
+        }
+        if let Some(size) = self.known_sizes.as_ref().and_then(|table| table.get(oid)) {
             return Ok(size);
         }
         if self.hydrator.is_some() && !self.repo.missing(&[oid]).is_empty() {

@@ -1,10 +1,12 @@
-//! Prefilled indexes, kept in the store: made once for a commit, linked into each git directory.
+//! Prefilled indexes, and the sizes that they were filled with, kept in the store: made once for a
+//! commit; the index is linked into each git directory.
 
 use super::lock::replace_unlocked;
 use super::prefill::{BaseStat, prefill};
 use super::state::IndexMark;
 use super::walk::Hidden;
 use super::{DotgitError, Result, hidden, index};
+use crate::base::SizeTable;
 use crate::git::Repo;
 use crate::sys::{Disk, Reason, make_private_dir, replace_file};
 use crate::types::Oid;
@@ -16,6 +18,9 @@ use std::path::{Path, PathBuf};
 const FORMAT: u32 = 1;
 /// How many are kept in one store.
 const KEPT: usize = 8;
+/// How the names of the two kinds begin.
+const INDEX: &str = "index-";
+const SIZES: &str = "sizes-";
 
 /// What [`install_index`] did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,7 +50,7 @@ pub fn install_index(
         IndexMark::write(gitdir, tree)?;
         return Ok(Installed { cached: true, hidden: Vec::new() });
     }
-    let filled = match prefill(repo, tree, stat) {
+    let filled = match prefill(repo, tree, stat, newest_sizes(cache, repo).as_ref()) {
         Ok(filled) => filled,
         Err(error) => {
             // Without an index git would take every file for deleted; this one it refuses to read.
@@ -57,7 +62,12 @@ pub fn install_index(
     let bytes = index::encode(&filled.index);
     if filled.hidden.is_empty() && filled.unreadable == 0 {
         make_private_dir(cache).map_err(DotgitError::io(cache))?;
-        prune(cache);
+        prune(cache, INDEX);
+        prune(cache, SIZES);
+        let sizes = size_table(cache, tree);
+        if let Err(error) = SizeTable::write(&sizes, repo.hash_kind(), filled.sizes) {
+            tracing::debug!(%error, "sizes will be asked of the objects");
+        }
         replace_file(disk, &cached, &bytes, Reason::Manifest).map_err(DotgitError::io(&cached))?;
         place(&cached, &path)?;
     } else {
@@ -71,7 +81,19 @@ pub fn install_index(
 
 fn name(tree: Oid, stat: BaseStat) -> String {
     let BaseStat { uid, gid, time } = stat;
-    format!("index-v{FORMAT}-{tree}-{uid}-{gid}-{}.{}", time.sec, time.nsec)
+    format!("{INDEX}v{FORMAT}-{tree}-{uid}-{gid}-{}.{}", time.sec, time.nsec)
+}
+
+/// Where the sizes of the files of `tree` are, if somebody looked at all of them. (A lazy workspace
+/// did not.)
+pub fn size_table(cache: &Path, tree: Oid) -> PathBuf {
+    cache.join(format!("{SIZES}v{FORMAT}-{tree}"))
+}
+
+/// The newest table: most files are the same from commit to commit.
+fn newest_sizes(cache: &Path, repo: &Repo) -> Option<SizeTable> {
+    let (_, newest) = kept(cache, SIZES).pop()?;
+    SizeTable::open(&newest, repo.hash_kind()).ok()
 }
 
 /// An index that is not younger than its files makes git read all of them each time (racy-git): a
@@ -100,17 +122,23 @@ fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// Makes room for one more: the oldest go. Whoever linked one keeps it.
-fn prune(cache: &Path) {
-    let Ok(dir) = std::fs::read_dir(cache) else { return };
-    let is_index = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b"index-");
-    let mut cached: Vec<(std::time::SystemTime, PathBuf)> = dir
-        .flatten()
-        .filter(|entry| is_index(&entry.file_name()))
-        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-        .collect();
-    cached.sort();
+fn prune(cache: &Path, kind: &str) {
+    let cached = kept(cache, kind);
     let too_many = cached.len().saturating_sub(KEPT - 1);
     for (_, path) in &cached[..too_many] {
         let _ = std::fs::remove_file(path);
     }
+}
+
+/// What is kept of one kind, the oldest first.
+fn kept(cache: &Path, kind: &str) -> Vec<(std::time::SystemTime, PathBuf)> {
+    let Ok(dir) = std::fs::read_dir(cache) else { return Vec::new() };
+    let is_kind = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(kind.as_bytes());
+    let mut kept: Vec<(std::time::SystemTime, PathBuf)> = dir
+        .flatten()
+        .filter(|entry| is_kind(&entry.file_name()))
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .collect();
+    kept.sort();
+    kept
 }

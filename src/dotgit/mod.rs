@@ -20,7 +20,7 @@ mod prefill;
 mod state;
 mod walk;
 
-pub use cached::{Installed, install_index};
+pub use cached::{Installed, install_index, size_table};
 pub use error::{DotgitError, IndexError, Result};
 pub use follow::{Files, after_seal, mend_index};
 pub use fork::fork;

@@ -4,6 +4,7 @@
 use super::Result;
 use super::index::{CacheTree, Entry, FileStat, Index, Stat};
 use super::walk::{Hidden, Leaves, walk};
+use crate::base::SizeTable;
 use crate::git::Repo;
 use crate::types::{Ino, Oid, Timespec, TreeMode};
 
@@ -25,15 +26,24 @@ pub struct Prefilled {
     pub index: Index,
     /// Paths that the base holds and the mount does not show, and why.
     pub hidden: Vec<Hidden>,
+    /// The sizes of its files.
+    pub sizes: Vec<(Oid, u64)>,
     /// Files whose size could not be read; git will look at them itself.
     pub unreadable: usize,
 }
 
 /// Makes the index of `tree` as the root of the mount: a pure function of the tree and `stat`.
-pub fn prefill(repo: &Repo, tree: Oid, stat: BaseStat) -> Result<Prefilled> {
+/// `known` tells sizes faster than `repo` does.
+pub fn prefill(
+    repo: &Repo,
+    tree: Oid,
+    stat: BaseStat,
+    known: Option<&SizeTable>,
+) -> Result<Prefilled> {
     let (mut index, hidden) = walk(repo, tree, &stat)?;
-    let unreadable = fill_sizes(repo, &mut index.entries);
-    Ok(Prefilled { index, hidden, unreadable })
+    let sizes = fill_sizes(repo, known, &mut index.entries);
+    let files = index.entries.iter().filter(|entry| entry.mode != TreeMode::Commit).count();
+    Ok(Prefilled { index, hidden, unreadable: files - sizes.len(), sizes })
 }
 
 impl Leaves for BaseStat {
@@ -50,40 +60,35 @@ impl Leaves for BaseStat {
 
 /// Asks for the size of every file, on all processors. One that cannot be read gets no stat data at
 /// all, so that git asks the mount, which tells the error.
-fn fill_sizes(repo: &Repo, entries: &mut [Entry]) -> usize {
+fn fill_sizes(repo: &Repo, known: Option<&SizeTable>, entries: &mut [Entry]) -> Vec<(Oid, u64)> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let share = entries.len().div_ceil(workers).max(1000);
     let partial = repo.is_partial();
     std::thread::scope(|scope| {
-        let work = |share: &mut [Entry]| {
-            share
-                .iter_mut()
-                .map(|entry| usize::from(!fill_size(repo, partial, entry)))
-                .sum::<usize>()
+        let size = |oid| match known.and_then(|table| table.get(oid)) {
+            Some(size) => Some(size),
+            // Its content is on the remote.
+            None if partial && !repo.missing(&[oid]).is_empty() => None,
+            None => repo
+                .blob_size(oid)
+                .inspect_err(|error| tracing::warn!(%oid, %error, "size unknown"))
+                .ok(),
+        };
+        let work = move |share: &mut [Entry]| -> Vec<(Oid, u64)> {
+            let files = share.iter_mut().filter(|entry| entry.mode != TreeMode::Commit);
+            files.filter_map(|entry| fill_size(entry, size(entry.oid))).collect()
         };
         let workers: Vec<_> =
             entries.chunks_mut(share).map(|share| scope.spawn(move || work(share))).collect();
         // A worker that panics has read nothing.
-        workers.into_iter().map(|worker| worker.join().unwrap_or(share)).sum()
+        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_default()).collect()
     })
 }
 
-fn fill_size(repo: &Repo, partial: bool, entry: &mut Entry) -> bool {
-    if entry.mode == TreeMode::Commit {
-        return true;
+fn fill_size(entry: &mut Entry, size: Option<u64>) -> Option<(Oid, u64)> {
+    match size {
+        Some(size) => entry.stat.size = size as u32,
+        None => entry.stat = Stat::default(),
     }
-    if partial && !repo.missing(&[entry.oid]).is_empty() {
-        // Its content is on the remote.
-        entry.stat = Stat::default();
-        return false;
-    }
-    match repo.blob_size(entry.oid) {
-        Ok(size) => entry.stat.size = size as u32,
-        Err(error) => {
-            tracing::warn!(path = %entry.path.escape_ascii(), %error, "size unknown");
-            entry.stat = Stat::default();
-            return false;
-        }
-    }
-    true
+    Some((entry.oid, size?))
 }

@@ -2,6 +2,9 @@
 
 use crate::support::{Mounted, TestRepo, gits, hard_cases, variants};
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use toft::base::SizeTable;
+use toft::dotgit;
 use toft::dotgit::index::{Entry, FileStat, Stat, decode};
 use toft::dotgit::{BaseStat, DotgitError, Tracked, in_progress, read_index, tracked};
 use toft::types::{Ino, Oid, Timespec, TreeMode};
@@ -91,10 +94,10 @@ fn a_second_workspace_gets_the_same_file() {
     let again = std::fs::metadata(mounted.gitdir.join("index")).unwrap();
     assert_eq!((first.ino(), again.nlink()), (again.ino(), 2));
     // git replaces its own and leaves the other one alone.
-    let cached: Vec<_> = mounted.store.join("toft").read_dir().unwrap().flatten().collect();
-    let before = std::fs::read(cached[0].path()).unwrap();
+    let cached = kept(&mounted, "index-");
+    let before = std::fs::read(&cached[0]).unwrap();
     mounted.git(["rm", "-q", "--cached", "plain"]);
-    assert!(std::fs::read(cached[0].path()).unwrap() == before && cached.len() == 1);
+    assert!(std::fs::read(&cached[0]).unwrap() == before && cached.len() == 1);
     // Another owner or another time is another index.
     for other in [BaseStat { uid: 1, ..STAT }, BaseStat { time: Timespec::from_sec(9), ..STAT }] {
         assert!(!mounted.install(other).unwrap().cached);
@@ -123,8 +126,40 @@ fn the_cache_keeps_a_few_and_no_more() {
     for uid in 0..20 {
         mounted.install(BaseStat { uid, ..STAT }).unwrap();
     }
-    assert_eq!(mounted.store.join("toft").read_dir().unwrap().count(), 8);
+    assert_eq!(kept(&mounted, "index-").len(), 8);
     assert!(mounted.install(BaseStat { uid: 19, ..STAT }).unwrap().cached);
+}
+
+#[test]
+fn the_sizes_are_kept_for_mounts_and_for_the_next_commit() {
+    each(|mounted| {
+        mounted.install(STAT).unwrap();
+        let index = read_index(&mounted.gitdir, mounted.head().kind()).unwrap();
+        let path = dotgit::size_table(&mounted.store.join("toft"), mounted.tree());
+        assert_eq!(kept(&mounted, "sizes-"), [path.as_path()]);
+        let table = SizeTable::open(&path, mounted.head().kind()).unwrap();
+        let mut told: Vec<(Oid, u64)> = Vec::new();
+        for entry in index.entries.iter().filter(|entry| entry.mode != TreeMode::Commit) {
+            let size = table.get(entry.oid).expect("all are told");
+            assert_eq!(size, u64::from(entry.stat.size), "{}", entry.path.escape_ascii());
+            told.push((entry.oid, size + 1));
+        }
+        // What is known is not asked of the objects again: here it is wrong on purpose.
+        SizeTable::write(&path, mounted.head().kind(), told).unwrap();
+        mounted.install(BaseStat { uid: 1, ..STAT }).unwrap();
+        let again = read_index(&mounted.gitdir, mounted.head().kind()).unwrap();
+        for (entry, before) in again.entries.iter().zip(&index.entries) {
+            let more = u32::from(entry.mode != TreeMode::Commit);
+            assert_eq!(entry.stat.size, before.stat.size + more);
+        }
+    });
+}
+
+/// What the store keeps of one kind.
+fn kept(mounted: &Mounted, kind: &str) -> Vec<PathBuf> {
+    let all = mounted.store.join("toft").read_dir().unwrap().flatten();
+    let is_kind = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(kind);
+    all.map(|entry| entry.path()).filter(is_kind).collect()
 }
 
 #[test]

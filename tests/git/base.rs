@@ -3,7 +3,7 @@
 use crate::git::Sandbox;
 use crate::random::Random;
 use std::sync::Arc;
-use toft::base::{Base, BaseError, Blob, Tree, is_dotgit_disguise};
+use toft::base::{Base, BaseError, Blob, SizeTable, Tree, is_dotgit_disguise};
 use toft::git::RawEntry;
 use toft::sys::OsDisk;
 use toft::types::{HashKind, Oid, TreeMode};
@@ -186,6 +186,22 @@ fn small_blobs_are_in_memory_and_big_ones_in_a_file_without_a_name() {
     assert_eq!(blobs[0].read_at(&mut tail, big.len() as u64 - 60).unwrap(), 60);
     assert_eq!(tail[..60], big[big.len() - 60..]);
     assert_eq!(std::fs::read_dir(sandbox.gitdir().join("spill")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_size_that_is_known_is_not_asked_of_the_object() {
+    let sandbox = Sandbox::new(HashKind::Sha1);
+    let mut writer = sandbox.open().writer();
+    let (known, other) = (writer.blob(b"known").unwrap(), writer.blob(b"other!").unwrap());
+    writer.finish(&OsDisk::default()).unwrap();
+    let path = sandbox.gitdir().join("sizes");
+    SizeTable::write(&path, HashKind::Sha1, vec![(known, 77)]).unwrap();
+    let table = SizeTable::open(&path, HashKind::Sha1).unwrap();
+    let base = base(&sandbox).knowing(table);
+    assert_eq!(base.blob_size(known).unwrap(), 77);
+    assert_eq!(base.blob_size(other).unwrap(), 6);
+    // The bytes are those of the object all the same.
+    assert_eq!(base.blob(known).unwrap().len(), 5);
 }
 
 #[test]

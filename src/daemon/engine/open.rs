@@ -2,7 +2,7 @@
 
 use super::promisor::Remote;
 use super::{Engine, tenant};
-use crate::base::Base;
+use crate::base::{Base, SizeTable};
 use crate::commit::Sealer;
 use crate::daemon::failure::{Failure, Kind};
 use crate::daemon::host::Host;
@@ -13,7 +13,7 @@ use crate::registry::{Lease, Milestone, Status, WorkspacePaths, WorkspaceRecord}
 use crate::store;
 use crate::sync::{Known, Outbox, Pusher, RefState, Target};
 use crate::sys::Cancel;
-use crate::types::{Oid, Seq, Timespec, WorkspaceId};
+use crate::types::{Ino, Oid, Seq, Timespec, WorkspaceId};
 use crate::workspace::{ViewConfig, Workspace};
 use parking_lot::Mutex;
 use std::sync::{Arc, OnceLock};
@@ -64,7 +64,7 @@ impl Engine {
             tracing::warn!(%error, "git's index could not be mended");
         }
         let remote = remote(&record, credential.clone())?;
-        let base = Arc::new(base(&record, &paths, &repo, remote.clone())?);
+        let base = Arc::new(base(&record, &paths, &repo, base_tree(&overlay), remote.clone())?);
         let outbox = Arc::new(Outbox::open(&paths.outbox(), host.disk.clone())?);
         register_fork(&record, &outbox)?;
         if recovered.void_batches + recovered.void_segments > 0 {
@@ -143,12 +143,19 @@ fn remote(
     Ok(remote.map_err(Failure::io("cannot wait for the remote"))?.map(Arc::new))
 }
 
+/// The tree that the workspace stands on.
+fn base_tree(overlay: &Overlay) -> Option<Oid> {
+    overlay.read().node(Ino::ROOT)?.directory()?.base.tree()
+}
+
 fn base(
     record: &WorkspaceRecord,
     paths: &WorkspacePaths,
     repo: &Repo,
+    tree: Option<Oid>,
     remote: Option<Arc<Remote>>,
 ) -> Result<Base, Failure> {
+    let hash = repo.hash_kind();
     let (repo, spill) = (repo.clone(), paths.root().to_owned());
     let base = match remote {
         None => Base::new(repo, spill),
@@ -156,7 +163,14 @@ fn base(
             Base::lazy(repo, spill, remote).map_err(Failure::io("cannot wait for the remote"))?
         }
     };
-    Ok(base.sharing(record.store.path.join(store::CACHED_FILES).join("blobs")))
+    let cache = record.store.path.join(store::CACHED_FILES);
+    let base = base.sharing(cache.join("blobs"));
+    // Where nobody made one, sizes are asked of the objects.
+    let table = tree.map(|tree| SizeTable::open(&dotgit::size_table(&cache, tree), hash));
+    Ok(match table {
+        Some(Ok(table)) => base.knowing(table),
+        _ => base,
+    })
 }
 
 /// HEAD's commit, if it went to the queue: the files were synced before that.
