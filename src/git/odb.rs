@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{GitError, Result};
 use crate::types::HashKind;
-use gix::odb::pack::cache::lru::StaticLinkedList;
+use gix::odb::pack::cache::lru::MemoryCappedHashmap;
 
 /// File-backed pages this process may hold before the store is opened anew.
 ///
@@ -21,7 +21,8 @@ const RESIDENT_GROWTH: u64 = 8 << 20;
 const LOOK_EVERY: u64 = 256;
 /// Bytes that count for one object.
 const OBJECT_BYTES: u64 = 64 << 10;
-/// Delta bases kept by each handle.
+/// Delta bases kept by each handle, however many: files that are read in the order of their paths come
+/// back to a base after hundreds of others.
 const PACK_CACHE_BYTES: usize = 4 << 20;
 /// Objects kept by a merge, which looks at trees again and again.
 const MERGE_CACHE_BYTES: usize = 16 << 20;
@@ -178,7 +179,7 @@ fn pack_list(objects: &Path) -> PackList {
 
 /// gix would keep up to 96 MiB, for each handle.
 fn bound_pack_cache(handle: &mut gix::Repository) {
-    handle.objects.set_pack_cache(|| Box::new(StaticLinkedList::<64>::new(PACK_CACHE_BYTES)));
+    handle.objects.set_pack_cache(|| Box::new(MemoryCappedHashmap::new(PACK_CACHE_BYTES)));
 }
 
 /// Bytes of mapped files that count as resident; 0 when the kernel does not tell.
