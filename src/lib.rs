@@ -69,6 +69,11 @@
 //!   read costs no request, and a file is known by its inode alone. That excludes passthrough, which is
 //!   an answer to OPEN. Who must see each open is told of it (`fuse::Opens`): `--flush-on close`,
 //!   and `allow_root`, where only we know who may.
+//! - D17: where root asks for it (`-o passthrough`), each open is told, and the kernel reads and writes
+//!   the bodies of large files and of those that are made by itself: at the speed of the disk below, for
+//!   a round trip more at each open. Nobody can stop such a writer, so a body that is passed belongs to
+//!   its file whatever a freeze, a fork or a merge would have (`overlay::passage`): these take what it
+//!   holds when they look, and conclude nothing from it later.
 //!
 //! # Locks, outermost first
 //! a file's content → `overlay::Bodies::writing` (a freeze excludes body writers) →

@@ -33,6 +33,7 @@ pub const KNOWN: &[(&str, Kind)] = &[
     ("hydrate", Kind::Text(hydrate)),
     ("new_branch", Kind::Text(revision)),
     ("offline", Kind::Flag),
+    ("passthrough", Kind::Flag),
     ("runtime_dir", Kind::Text(absolute)),
     ("setuid", Kind::Text(user)),
     ("state_dir", Kind::Text(absolute)),

@@ -83,6 +83,7 @@ impl Plan {
     ) -> Result<Option<FlushReport>, Failure> {
         fuse_access::check()?;
         let access = self.options.access()?;
+        self.check_passthrough()?;
         let mut directories = global.directories();
         directories = directories.or(self.options.directories());
         let host = Host::open(directories)?;
@@ -342,6 +343,17 @@ impl Plan {
         }
         make_dir(dir, missing)?;
         Ok(record)
+    }
+
+    /// Where it cannot be had: the kernel gives it to root, for a mount of one workspace.
+    fn check_passthrough(&self) -> Result<(), Failure> {
+        let why = match self.options.passthrough {
+            true if !rustix::process::geteuid().is_root() => "only root may",
+            true if self.serves => "a mount of many workspaces cannot",
+            _ => return Ok(()),
+        };
+        let fix = "leave out -o passthrough: everything works without it";
+        Err(Failure::new(Kind::Usage, "cannot mount with passthrough").cause(why).fix(fix))
     }
 
     fn serve_request(&self, host: &Host, record: &WorkspaceRecord, access: Access) -> ServeRequest {

@@ -31,6 +31,7 @@ pub struct Options {
     pub gid: Option<u32>,
     pub noexec: bool,
     pub noatime: bool,
+    pub passthrough: bool,
     pub state_dir: Option<PathBuf>,
     pub cache_dir: Option<PathBuf>,
     pub runtime_dir: Option<PathBuf>,
@@ -77,7 +78,8 @@ impl Options {
 
     /// What the mount gets.
     pub fn mount_flags(&self) -> MountFlags {
-        MountFlags { noexec: self.noexec, noatime: self.noatime }
+        let Self { noexec, noatime, passthrough, .. } = *self;
+        MountFlags { noexec, noatime, passthrough }
     }
 
     /// Who may look.

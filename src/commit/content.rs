@@ -126,7 +126,9 @@ impl<'a> Contents<'a> {
             Content::Value(_) | Content::Blob(_) => None,
         };
         let conversion = filters.is_some().then(|| source.conversion());
-        if let Some(known) = self.known.get(&data).filter(|known| known.is(stamp, conversion)) {
+        let held = !self.view.freeze.is_passed(data);
+        let known = self.known.get(&data).filter(|known| held && known.is(stamp, conversion));
+        if let Some(known) = known {
             let here = source.head.is_some_and(|head| head.oid == known.blob.oid);
             if here || !self.options.store {
                 self.seen.insert(data, known.clone());
@@ -142,7 +144,7 @@ impl<'a> Contents<'a> {
         };
         // The freeze keeps a body as it is until now at least. A later write is stamped with a
         // later tick of the clock, so equal stamps mean equal bytes.
-        if stamp.is_none_or(|(_, ctime)| ctime < self.options.now) {
+        if held && stamp.is_none_or(|(_, ctime)| ctime < self.options.now) {
             self.seen.insert(data, Known { stamp, conversion, blob });
         }
         Ok(blob)

@@ -1,18 +1,18 @@
 //! One method a request: decode, call, reply.
 
-use super::ask::{Adapter, UNOPENED, caller, handle, ino, kills_suid};
+use super::ask::{Adapter, caller, handle, ino, kills_suid};
 use super::convert::{kind_of_mode, rename_mode, set_time, xattr_mode};
 use super::count::Kind;
 use super::late::guard;
 use super::route::{View, same_workspace, slot};
 use super::{kernel, reply};
-use crate::types::{Fh, FileKind};
-use crate::workspace::{FsError, OpenMode, SetAttr, WriteMode};
+use crate::types::Fh;
+use crate::workspace::{FsError, SetAttr, WriteMode};
 use fuser::{
     BsdFileFlags, CopyFileRangeFlags, Errno, FileHandle, Filesystem, INodeNo, KernelConfig,
-    LockOwner, OpenAccMode, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
-    ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs,
-    ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
+    LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory,
+    ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyWrite,
+    ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
 use std::ffi::OsStr;
 use std::io;
@@ -22,7 +22,8 @@ use std::time::SystemTime;
 
 impl Filesystem for Adapter {
     fn init(&mut self, _request: &Request, config: &mut KernelConfig) -> io::Result<()> {
-        let able = kernel::configure(config);
+        let able = kernel::configure(config, self.passages.is_some());
+        self.passages = self.passages.take().filter(|_| able.passes_through);
         self.opens_directories = !able.opens_directories;
         self.opens_files |= !able.opens_files;
         Ok(())
@@ -211,15 +212,7 @@ impl Filesystem for Adapter {
     }
 
     fn open(&self, _request: &Request, inode: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
-        if !self.opens_files {
-            self.requests.count(Kind::Open);
-            return reply.error(Errno::ENOSYS);
-        }
-        // O_TRUNC comes as a SETATTR once the file is open, see `kernel`.
-        let write = flags.acc_mode() != OpenAccMode::O_RDONLY;
-        let mode = OpenMode { write, ..OpenMode::default() };
-        let opened = self.ask(Kind::Open, inode, |workspace| workspace.open(ino(inode), mode));
-        reply::opened(reply, opened, kernel::FILE);
+        self.open_file(inode, flags, reply);
     }
 
     fn create(
@@ -229,19 +222,11 @@ impl Filesystem for Adapter {
         name: &OsStr,
         mode: u32,
         _umask: u32,
-        _flags: i32,
+        flags: i32,
         reply: ReplyCreate,
     ) {
-        let (caller, parent, perm) = (caller(request), ino(parent), mode & 0o7777);
-        let made = self.ask(Kind::Create, parent, |workspace| match self.opens_files {
-            true => workspace.create(caller, parent, name.as_bytes(), perm),
-            false => {
-                let made =
-                    workspace.mknod(caller, parent, name.as_bytes(), FileKind::Regular, perm, 0);
-                made.map(|attr| (attr, UNOPENED))
-            }
-        });
-        reply::created(reply, made);
+        let new = (caller(request), ino(parent), name.as_bytes(), mode & 0o7777);
+        self.create_file(new, flags, reply);
     }
 
     fn read(
@@ -309,6 +294,7 @@ impl Filesystem for Adapter {
             workspace.release(Fh(fh.0));
             Ok(())
         });
+        self.passage_ended(inode, fh);
         reply::empty(reply, done);
     }
 
@@ -324,6 +310,7 @@ impl Filesystem for Adapter {
             reply,
             self.ask(Kind::Fsync, inode, |workspace| workspace.fsync(handle(inode, fh))),
         );
+        self.attributes_moved(inode, fh);
     }
 
     fn opendir(&self, _request: &Request, _inode: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {

@@ -3,6 +3,7 @@
 use super::Opens;
 use super::count::{Kind, Requests};
 use super::late::{Asker, Unanswered};
+use super::passages::Passages;
 use super::route::{House, Node, Place, View};
 use crate::types::{Fh, Ino};
 use crate::workspace::{Caller, FsError, Handle, Invalidation};
@@ -24,6 +25,8 @@ pub(super) struct Adapter {
     pub opens_directories: bool,
     /// Whether each open(2) is to be told, or the kernel wants an answer to it.
     pub opens_files: bool,
+    /// Files that the kernel reads and writes by itself.
+    pub passages: Option<Passages>,
 }
 
 impl Adapter {
@@ -33,8 +36,11 @@ impl Adapter {
         requests: Arc<Requests>,
         opens: Opens,
     ) -> io::Result<Self> {
-        let (asker, opens_files) = (Asker::new(place)?, opens == Opens::Told);
-        Ok(Self { asker, stale, requests, opens_directories: true, opens_files })
+        // Inode numbers of a house are not those of its workspaces.
+        let passed = opens == Opens::Passed && matches!(place, Place::One(_));
+        let (asker, opens_files) = (Asker::new(place)?, opens != Opens::Untold);
+        let passages = passed.then(Passages::default);
+        Ok(Self { asker, stale, requests, opens_directories: true, opens_files, passages })
     }
 
     /// The house, where the inode is its root.

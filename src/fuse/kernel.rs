@@ -14,6 +14,8 @@ const MAX_BACKGROUND: u16 = 64;
 /// Pages of a file stay cached over open and close. FLUSH would tell nothing: writes are with the
 /// workspace when they return.
 pub(super) const FILE: FopenFlags = FopenFlags::FOPEN_KEEP_CACHE.union(FopenFlags::FOPEN_NOFLUSH);
+/// The same without pages that were cached before.
+pub(super) const FILE_ANEW: FopenFlags = FopenFlags::FOPEN_NOFLUSH;
 /// Listings stay cached until the directory changes.
 pub(super) const DIRECTORY: FopenFlags =
     FopenFlags::FOPEN_KEEP_CACHE.union(FopenFlags::FOPEN_CACHE_DIR);
@@ -24,6 +26,8 @@ pub(super) struct Able {
     pub opens_directories: bool,
     /// Reads and writes files without OPEN, with the flags of [`FILE`].
     pub opens_files: bool,
+    /// Reads and writes a file of ours in place of one of the mount.
+    pub passes_through: bool,
 }
 
 /// Each is used where the kernel has it; the workspace is right without any.
@@ -45,8 +49,8 @@ const WANTED: [InitFlags; 7] = [
 /// FUSE_POSIX_LOCKS and FUSE_FLOCK_LOCKS (the kernel's own locks are right on one host),
 /// FUSE_DONT_MASK and FUSE_POSIX_ACL (the kernel applies the umask; ACLs are not kept).
 ///
-/// Returns what the kernel does by itself.
-pub(super) fn configure(config: &mut KernelConfig) -> Able {
+/// Returns what the kernel does by itself; passthrough only where it is wanted.
+pub(super) fn configure(config: &mut KernelConfig, passthrough: bool) -> Able {
     for flag in WANTED {
         if let Err(missing) = config.add_capabilities(flag) {
             tracing::debug!(?missing, "the kernel does not offer this");
@@ -58,8 +62,12 @@ pub(super) fn configure(config: &mut KernelConfig) -> Able {
     if let Err(nearest) = config.set_max_background(MAX_BACKGROUND) {
         tracing::debug!(nearest, "fewer background requests");
     }
+    let passes_through = passthrough
+        && config.set_max_stack_depth(1).is_ok()
+        && config.add_capabilities(InitFlags::FUSE_PASSTHROUGH).is_ok();
     let offered = config.capabilities();
     Able {
+        passes_through,
         opens_directories: offered.contains(InitFlags::FUSE_NO_OPENDIR_SUPPORT),
         opens_files: offered.contains(InitFlags::FUSE_NO_OPEN_SUPPORT),
     }

@@ -20,6 +20,8 @@ mod kernel;
 mod late;
 mod mount;
 mod notify;
+mod opens;
+mod passages;
 mod reply;
 mod route;
 mod session;

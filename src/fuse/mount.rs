@@ -46,6 +46,9 @@ pub enum Opens {
     Untold,
     /// Each is told, for those who want to know when a file was closed.
     Told,
+    /// Each is told, and large files and those that are made are the kernel's to read and write,
+    /// where it can (root only).
+    Passed,
 }
 
 /// Who may look into a mount, as permissions allow.
@@ -61,13 +64,15 @@ pub enum Access {
     All,
 }
 
-/// Words of mount(8) that the kernel keeps.
+/// Words of mount(8) that are for the kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MountFlags {
     /// Programs do not run.
     pub noexec: bool,
     /// Times of reads are not kept. (None are in any case.)
     pub noatime: bool,
+    /// Large files are its to read and write ([`Opens::Passed`]).
+    pub passthrough: bool,
 }
 
 impl Default for MountOptions {

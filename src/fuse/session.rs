@@ -136,8 +136,8 @@ impl Session {
 /// Who asks is seen at the open: the pages that the kernel has are for everybody.
 fn opens(options: &MountOptions) -> Opens {
     match options.access {
-        Access::RootAndOwner => Opens::Told,
-        Access::Owner | Access::All => options.opens,
+        Access::RootAndOwner if options.opens == Opens::Untold => Opens::Told,
+        Access::RootAndOwner | Access::Owner | Access::All => options.opens,
     }
 }
 

@@ -3,8 +3,8 @@
 use super::route::{House, Numbers};
 use crate::types::{Attr, Fh, FileKind, Ino};
 use crate::workspace::{
-    Caller, DirEntry, FsError, FsStat, Handle, Listed, OpenMode, RenameMode, SetAttr, Workspace,
-    WriteMode, Written, XattrMode,
+    Caller, DirEntry, FsError, FsStat, Handle, Listed, Offer, OpenMode, RenameMode, SetAttr,
+    Workspace, WriteMode, Written, XattrMode,
 };
 
 type Answer<T> = Result<T, FsError>;
@@ -88,6 +88,22 @@ impl View<'_> {
     ) -> Answer<(Attr, Fh)> {
         let (attr, fh) = self.workspace.create(caller, self.inside(parent), name, perm)?;
         Ok((self.shown(attr)?, fh))
+    }
+
+    pub fn create_and_offer(
+        &self,
+        caller: Caller,
+        parent: Ino,
+        name: &[u8],
+        perm: u32,
+    ) -> Answer<(Attr, Fh, Offer)> {
+        let parent = self.inside(parent);
+        let (attr, fh, offer) = self.workspace.create_and_offer(caller, parent, name, perm)?;
+        Ok((self.shown(attr)?, fh, offer))
+    }
+
+    pub fn offer(&self, ino: Ino, writes: bool) -> Answer<Offer> {
+        self.workspace.offer(self.inside(ino), writes)
     }
 
     pub fn link(&self, ino: Ino, new_parent: Ino, new_name: &[u8]) -> Answer<Attr> {

@@ -1,14 +1,16 @@
 //! File bodies: plain files of the workspace, one a body, reached through this interface only.
 //!
-//! `bodies/<id / 1024, hex>/<id, hex>`. The body's size and mtime are the inode's. Room is left for
-//! small bodies inline in the journal and for passthrough: nobody outside sees a path or an fd.
+//! `bodies/<id / 1024, hex>/<id, hex>`. The body's size and mtime are the inode's. Nobody outside sees
+//! a path, and a descriptor only through a [`super::Passage`].
 
+use super::passage::Passages;
+use super::unsynced::Unsynced;
 use crate::sys::locks::{
     AtomicBool, AtomicU64, Mutex, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
-use crate::sys::{Disk, Reason, is_shared};
+use crate::sys::{Disk, is_shared};
 use crate::types::{BodyId, Timespec};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
@@ -18,12 +20,10 @@ use std::sync::{Arc, Weak};
 
 /// So many files are made ahead, so that a new body does not cost a sync of its folder.
 const AHEAD: u64 = 4;
-/// Above so many bodies to sync, one syncfs(2) is cheaper than an fsync each.
-const SYNC_ONE_BY_ONE: usize = 64;
 
 /// The content store of one workspace.
 pub struct Bodies {
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     pub(super) disk: Arc<dyn Disk>,
     pub(super) open: Mutex<HashMap<BodyId, Weak<Body>>>,
     next: AtomicU64,
@@ -37,14 +37,9 @@ pub struct Bodies {
     frozen_below: AtomicU64,
     /// Bodies whose id is below are being shared.
     pub(super) sharing_below: AtomicU64,
-    unsynced: Arc<Mutex<Unsynced>>,
+    pub(super) unsynced: Arc<Mutex<Unsynced>>,
     alterations: Arc<AtomicU64>,
-}
-
-#[derive(Default)]
-struct Unsynced {
-    bodies: BTreeSet<BodyId>,
-    dirs: BTreeSet<PathBuf>,
+    pub(super) passages: Arc<Passages>,
 }
 
 /// Shared right to alter bodies; a freeze waits for it. Take it before the index lock, once a thread.
@@ -56,12 +51,14 @@ pub struct WriteGuard<'a> {
 pub struct Body {
     /// Which one.
     pub id: BodyId,
-    file: File,
+    pub(super) file: File,
     disk: Arc<dyn Disk>,
     version: AtomicU64,
-    dirty: AtomicBool,
+    pub(super) dirty: AtomicBool,
     /// Another workspace has this file, too, or had when that was looked at.
     pub(super) shared: AtomicBool,
+    /// How many have it as a file.
+    pub(super) passages: AtomicU64,
     unsynced: Arc<Mutex<Unsynced>>,
     alterations: Arc<AtomicU64>,
 }
@@ -95,6 +92,7 @@ impl Bodies {
             sharing_below: AtomicU64::new(0),
             unsynced: Arc::default(),
             alterations: Arc::default(),
+            passages: Arc::default(),
         };
         let newest = bodies.ids()?.into_iter().map(|id| id.0).max();
         bodies.expected.store(newest.is_some(), Ordering::Relaxed);
@@ -193,11 +191,12 @@ impl Bodies {
     }
 
     /// Whether the body may be altered; if not, it belongs to a freeze or to another workspace, too:
-    /// write to a copy.
+    /// write to a copy. One that somebody has as a file stays what it is.
     ///
     /// Ask while holding [`Bodies::writing`].
     pub fn may_write(&self, body: &Body) -> bool {
-        body.id.0 >= self.frozen_below.load(Ordering::Acquire) && !self.is_shared(body)
+        body.is_passed()
+            || body.id.0 >= self.frozen_below.load(Ordering::Acquire) && !self.is_shared(body)
     }
 
     /// Whether another workspace has the body, too, or is about to: not even its time may be altered.
@@ -239,13 +238,8 @@ impl Bodies {
 
     /// How often any body was altered in this process.
     pub fn alterations(&self) -> u64 {
+        self.alterations.fetch_add(self.passages.count_changed(), Ordering::AcqRel);
         self.alterations.load(Ordering::Acquire)
-    }
-
-    /// Bytes in bodies that were altered since they were last synced.
-    pub(super) fn unsynced_bytes(&self) -> u64 {
-        let bodies = self.unsynced.lock().bodies.clone();
-        bodies.into_iter().filter_map(|id| Some(self.stat(id).ok()?.len)).sum()
     }
 
     /// For start-up: removes all bodies that `live` does not hold. Returns how many that were, and
@@ -263,50 +257,6 @@ impl Bodies {
         Ok((used, live.difference(&present).count()))
     }
 
-    /// Makes durable what was written to bodies so far. A failure is final for the caller, but where
-    /// no file could be opened (`sys::is_out_of_files`).
-    pub(super) fn sync(&self) -> io::Result<()> {
-        let taken = std::mem::take(&mut *self.unsynced.lock());
-        self.sync_each(&taken).inspect_err(|_| {
-            let mut unsynced = self.unsynced.lock();
-            unsynced.bodies.extend(taken.bodies);
-            unsynced.dirs.extend(taken.dirs);
-        })
-    }
-
-    fn sync_each(&self, Unsynced { bodies, dirs }: &Unsynced) -> io::Result<()> {
-        bodies.iter().for_each(|id| self.mark_clean(*id));
-        if bodies.len() > SYNC_ONE_BY_ONE {
-            return self.sync_whole();
-        }
-        for id in bodies {
-            match File::open(self.path(*id)) {
-                Ok(file) => self.disk.fsync_file(&file, Reason::Content)?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-        dirs.iter().try_for_each(|dir| self.disk.fsync_dir(dir, Reason::Content))
-    }
-
-    /// Makes everything durable that any process wrote to the store.
-    pub(super) fn sync_whole(&self) -> io::Result<()> {
-        self.disk.sync_fs(&self.dir, Reason::Content)
-    }
-
-    /// Whether nothing was written since the last sync.
-    pub(super) fn is_synced(&self) -> bool {
-        let unsynced = self.unsynced.lock();
-        unsynced.bodies.is_empty() && unsynced.dirs.is_empty()
-    }
-
-    /// From here on the next alteration puts the body on the list again.
-    fn mark_clean(&self, id: BodyId) {
-        if let Some(body) = self.open.lock().get(&id).and_then(Weak::upgrade) {
-            body.dirty.store(false, Ordering::Release);
-        }
-    }
-
     fn body(&self, id: BodyId, file: File) -> Arc<Body> {
         Arc::new(Body {
             id,
@@ -315,6 +265,7 @@ impl Bodies {
             version: AtomicU64::new(0),
             dirty: AtomicBool::new(false),
             shared: AtomicBool::new(false),
+            passages: AtomicU64::new(0),
             unsynced: self.unsynced.clone(),
             alterations: self.alterations.clone(),
         })
@@ -474,7 +425,7 @@ impl Body {
     /// After an alteration, even one that failed half-way: hashes taken before are no longer
     /// believed, and the next sync covers it. Marked afterwards, because a sync clears the mark
     /// before its fsync: an alteration that the fsync missed is then marked again.
-    fn mark_altered(&self) {
+    pub(super) fn mark_altered(&self) {
         self.version.fetch_add(1, Ordering::AcqRel);
         self.alterations.fetch_add(1, Ordering::AcqRel);
         if !self.dirty.swap(true, Ordering::AcqRel) {

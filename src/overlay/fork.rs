@@ -2,7 +2,8 @@
 //!
 //! What is immutable is shared by hard links: records up to a rotation, segments of values (which only
 //! grow, and only at the hand that has them open), bodies. A body that has two names is altered by
-//! neither side: it is copied first, as out of a freeze (D5). So no list says what is shared, and a
+//! neither side: it is copied first, as out of a freeze (D5); one that the kernel may be writing to is
+//! copied at once. So no list says what is shared, and a
 //! crash can leave none that is wrong.
 
 use super::content::{self, Bodies};
@@ -13,7 +14,7 @@ use super::node::{FileData, NodeData};
 use super::store::{Overlay, reserve_for};
 use super::values::Value;
 use crate::sys::locks::Ordering;
-use crate::sys::share_file;
+use crate::sys::{copy_file, share_file};
 use crate::types::{BodyId, Seq};
 use std::collections::BTreeSet;
 use std::io;
@@ -68,6 +69,10 @@ impl Bodies {
         for id in live {
             let to = content::path(into, id);
             self.disk.create_dir(content::shard_of(&to))?;
+            if self.passages.bodies().contains(&id) {
+                copy_file(&*self.disk, &self.path(id), &to)?;
+                continue;
+            }
             share_file(&*self.disk, &self.path(id), &to)?;
             if let Some(body) = self.open.lock().get(&id).and_then(Weak::upgrade) {
                 body.shared.store(true, Ordering::Release);

@@ -2,11 +2,11 @@
 
 use super::content::{Bodies, Body};
 use super::index::Index;
-use super::node::Node;
+use super::node::{FileData, Node};
 use super::values::{OpenValue, Value, Values};
 use crate::sys::locks::Mutex;
 use crate::types::{BodyId, Ino, Seq};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
@@ -70,7 +70,8 @@ impl Pins {
     }
 }
 
-/// The overlay as it was at one record, bodies included. Released when dropped.
+/// The overlay as it was at one record, bodies included, but for those that somebody has as a file.
+/// Released when dropped.
 pub struct Freeze {
     pub(super) index: Index,
     pub(super) seq: Seq,
@@ -78,6 +79,8 @@ pub struct Freeze {
     pub(super) values: Arc<Values>,
     pub(super) pins: Arc<Mutex<Pins>>,
     pub(super) below: u64,
+    /// Bodies that were written to without us.
+    pub(super) passed: BTreeSet<BodyId>,
 }
 
 impl Freeze {
@@ -99,6 +102,12 @@ impl Freeze {
     /// The bytes of a body as they were at the freeze.
     pub fn body(&self, id: BodyId) -> io::Result<Arc<Body>> {
         self.bodies.open(id)
+    }
+
+    /// Whether the bytes are not held: others may write to the body, so that they are those of the
+    /// moment when they are read.
+    pub fn is_passed(&self, data: FileData) -> bool {
+        matches!(data, FileData::Body(id) if self.passed.contains(&id))
     }
 
     /// The bytes of a small file as they were at the freeze.

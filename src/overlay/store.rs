@@ -234,6 +234,7 @@ impl Overlay {
             values: self.values.clone(),
             pins: self.pins.clone(),
             below,
+            passed: self.bodies.passages.bodies(),
         }
     }
 

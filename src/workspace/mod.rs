@@ -38,11 +38,12 @@ mod view;
 mod write;
 
 pub use crate::base::Unavailable;
+pub use crate::overlay::Passage;
 pub use config::{Caller, ViewConfig};
 pub use error::FsError;
 pub use handle::Handle;
 pub use ops::{
-    DirEntry, FsStat, OpenMode, RenameMode, SetAttr, SetTime, WriteMode, Written, XattrMode,
+    DirEntry, FsStat, Offer, OpenMode, RenameMode, SetAttr, SetTime, WriteMode, Written, XattrMode,
 };
 pub use replace::{Invalidation, PathEdit};
 pub use view::Listed;

@@ -140,11 +140,16 @@ impl View<'_> {
                 let frozen = frozen_ino(freeze, &step.names) == Some(ino);
                 let node = self.index.node(ino).ok_or(FsError::Stale(ino))?;
                 let before = freeze.node(ino).filter(|_| frozen);
-                is_unaltered(node, before.map(AsRef::as_ref), expected)
+                is_held(node, freeze) && is_unaltered(node, before.map(AsRef::as_ref), expected)
             }
         };
         if as_expected { Ok(()) } else { Err(step.changed().into()) }
     }
+}
+
+/// Whether the freeze has the file's bytes, so that they cannot have changed without a trace.
+fn is_held(node: &Node, freeze: &Freeze) -> bool {
+    !matches!(node.data, NodeData::Regular(data) if freeze.is_passed(data))
 }
 
 /// Where `names` led when the overlay was frozen. Base entries are not checked to exist.

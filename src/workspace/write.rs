@@ -178,7 +178,7 @@ impl Workspace {
     }
 
     /// Gives `ino` a body of its own with the first `keep` bytes of `content` and the same mtime.
-    fn move_to_new_body(
+    pub(super) fn move_to_new_body(
         &self,
         ino: Ino,
         content: &Content,

@@ -18,6 +18,7 @@ mod limits;
 mod mount8;
 mod mount_options;
 mod odd_folders;
+mod passthrough;
 mod policies;
 mod power;
 mod power_device;

@@ -17,6 +17,7 @@ mod locks;
 mod merge;
 mod mmap;
 mod names;
+mod passthrough;
 mod read_only;
 mod readdir;
 mod remove;

@@ -1,10 +1,11 @@
 //! fsync and what it makes durable.
 
 use crate::view::State;
-use crate::world::{World, lower};
+use crate::world::{World, lower, opens};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
+use toft::fuse::Opens;
 use toft::sys::{Disk, Reason};
 
 #[test]
@@ -55,9 +56,21 @@ fn a_write_costs_no_fsync_and_the_fsync_of_a_file_two_at_most() {
         (&file).write_all(bytes).unwrap();
         assert_eq!(fsyncs(&*disk), before, "{name}: write(2)");
         file.sync_all().unwrap();
-        assert_eq!(fsyncs(&*disk), (before.0 + budget, before.1), "{name}: fsync(2)");
+        let more = |before: (u64, u64)| {
+            let now = fsyncs(&*disk);
+            assert_eq!(now.1, before.1, "{name}: no folder");
+            now.0 - before.0
+        };
+        // What the kernel writes to by itself may always have changed, until a sync after its close;
+        // and no record tells of it.
+        let within = |budget| match opens() {
+            Opens::Passed => 0..=budget + 1,
+            _ => budget..=budget,
+        };
+        assert!(within(budget).contains(&more(before)), "{name}: fsync(2)");
+        let before = fsyncs(&*disk);
         file.sync_all().unwrap();
-        assert_eq!(fsyncs(&*disk), (before.0 + budget, before.1), "{name}: nothing new");
+        assert!(within(0).contains(&more(before)), "{name}: nothing new");
     }
     let before = fsyncs(&*disk);
     fs::rename(world.path("new"), world.path("renamed")).unwrap();
@@ -73,7 +86,8 @@ fn a_synchronous_write_is_durable_when_it_returns() {
         let path = world.path(format!("sync{flag}"));
         let mut options = OpenOptions::new();
         let mut file = options.write(true).create(true).custom_flags(flag).open(path).unwrap();
-        assert!(overlay.synced_seq() < overlay.seq());
+        // Where the kernel writes by itself, the file is named durably before.
+        assert_eq!(overlay.synced_seq() < overlay.seq(), opens() != Opens::Passed);
         file.write_all(b"durable").unwrap();
         assert_eq!(overlay.synced_seq(), overlay.seq());
     }

@@ -46,6 +46,7 @@ pub struct World<'a> {
     session: Option<Session>,
     dir: tempfile::TempDir,
     state: State<'a>,
+    opens: Opens,
 }
 
 impl World<'static> {
@@ -56,10 +57,15 @@ impl World<'static> {
 
 impl<'a> World<'a> {
     pub fn with(state: State<'a>) -> Self {
+        Self::opened(state, opens())
+    }
+
+    /// The same where files are opened in this way.
+    pub fn opened(state: State<'a>, opens: Opens) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let workspace = state.open();
-        let session = Some(mount(&workspace, dir.path()));
-        World { workspace, session, dir, state }
+        let session = Some(mount(&workspace, dir.path(), opens));
+        World { workspace, session, dir, state, opens }
     }
 
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
@@ -78,7 +84,7 @@ impl<'a> World<'a> {
     pub fn remount(&mut self) {
         self.unmount();
         self.workspace = self.state.open();
-        self.session = Some(mount(&self.workspace, self.dir.path()));
+        self.session = Some(mount(&self.workspace, self.dir.path(), self.opens));
     }
 
     fn unmount(&mut self) {
@@ -112,13 +118,14 @@ impl Drop for World<'_> {
 pub fn opens() -> Opens {
     match std::env::var_os("TOFT_TEST_OPENS") {
         Some(how) if how == "told" => Opens::Told,
+        Some(how) if how == "passed" => Opens::Passed,
         _ => Opens::Untold,
     }
 }
 
-fn mount(workspace: &Arc<Workspace>, dir: &Path) -> Session {
+fn mount(workspace: &Arc<Workspace>, dir: &Path, opens: Opens) -> Session {
     let source = "https://host.example/repo,with\\signs#main".to_owned();
-    let options = MountOptions { source, opens: opens(), ..MountOptions::default() };
+    let options = MountOptions { source, opens, ..MountOptions::default() };
     Session::mount(workspace.clone(), dir, &options).unwrap()
 }
 

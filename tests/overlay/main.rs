@@ -5,6 +5,7 @@
 mod check;
 mod content;
 mod journal;
+mod passage;
 mod power;
 mod record;
 mod store;

@@ -104,7 +104,7 @@ impl Engine {
         let index = self.overlay.read();
         let now = resolve(path, |ino| index.node(ino).map(AsRef::as_ref))?;
         let unaltered = then == now && now == stat.ino && freeze.node(now) == index.node(now);
-        unaltered.then_some(stat)
+        (unaltered && !is_passed(freeze, now)).then_some(stat)
     }
 
     /// What the mount shows of `path`, if it is the blob `oid` still.
@@ -131,6 +131,15 @@ impl Engine {
             ctime: attr.ctime,
         })
     }
+}
+
+/// Whether the file's bytes may have changed without a trace in its node.
+fn is_passed(freeze: &Freeze, ino: Ino) -> bool {
+    let node = freeze.node(ino);
+    node.is_some_and(|node| match node.data {
+        NodeData::Regular(data) => freeze.is_passed(data),
+        _ => false,
+    })
 }
 
 /// The inode that `path` leads to, in an overlay whose nodes `node` gives. Entries of the base are

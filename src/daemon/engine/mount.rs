@@ -27,6 +27,7 @@ impl Engine {
             access,
             flags,
             opens: match self.flush_policy() {
+                _ if flags.passthrough => Opens::Passed,
                 FlushPolicy::Close => Opens::Told,
                 _ => Opens::Untold,
             },

@@ -111,7 +111,7 @@ impl Workspace {
 
 impl Edit<'_> {
     /// Makes what the caller is told of.
-    fn make(&mut self, new: &NewNode<'_>, data: NodeData) -> Looked<Ino> {
+    pub(super) fn make(&mut self, new: &NewNode<'_>, data: NodeData) -> Looked<Ino> {
         let ino = self.place(new, data)?;
         self.count_lookup(ino);
         Ok(ino)

@@ -4,6 +4,7 @@ mod create;
 mod io;
 mod link;
 mod lookup;
+mod pass;
 mod readdir;
 mod remove;
 mod rename;
@@ -13,6 +14,7 @@ mod statfs;
 mod xattr;
 
 pub use io::{OpenMode, WriteMode, Written};
+pub use pass::Offer;
 pub use readdir::DirEntry;
 pub use rename::RenameMode;
 pub use setattr::{SetAttr, SetTime};
