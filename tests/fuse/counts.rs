@@ -23,8 +23,13 @@ fn cost(world: &World, work: impl FnOnce()) -> Vec<(&'static str, u64)> {
 fn check(world: &World, what: &str, expected: &[(&str, u64)], work: impl FnOnce()) {
     let mut got = cost(world, work);
     got.retain(|(kind, _)| opens() == Opens::Untold || !matches!(*kind, "open" | "release"));
-    got.sort_unstable();
     let mut expected = expected.to_vec();
+    if opens() == Opens::Passed {
+        // Attributes that a close made stale are asked for again, whenever the kernel was told.
+        got.retain(|(kind, _)| *kind != "getattr");
+        expected.retain(|(kind, _)| *kind != "getattr");
+    }
+    got.sort_unstable();
     expected.sort_unstable();
     assert_eq!(got, expected, "{what}");
 }
