@@ -58,6 +58,9 @@ pub struct StatusReport {
     /// Requests of the kernel since it was mounted, by kind; empty where it is not.
     #[serde(default)]
     pub requests: BTreeMap<String, u64>,
+    /// Fsyncs of its daemon since that began, by reason; without those of git's own processes.
+    #[serde(default)]
+    pub fsyncs: BTreeMap<String, u64>,
 }
 
 /// Who serves a workspace.
@@ -373,6 +376,7 @@ impl StatusReport {
             outbox: OutboxStatus::default(),
             problems: Vec::new(),
             requests: BTreeMap::new(),
+            fsyncs: BTreeMap::new(),
         }
     }
 }

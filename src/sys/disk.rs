@@ -1,5 +1,6 @@
 use super::current_boot;
 use crate::types::BootId;
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -24,6 +25,8 @@ pub enum Reason {
 }
 
 const REASONS: usize = 6;
+/// In the order of the reasons.
+const NAMES: [&str; REASONS] = ["journal", "content", "objects", "refs", "outbox", "manifest"];
 
 /// The seam through which durable bytes go.
 ///
@@ -107,6 +110,12 @@ impl FsyncCounts {
     /// Directory fsyncs for `reason`.
     pub fn dirs(&self, reason: Reason) -> u64 {
         self.dirs[reason as usize]
+    }
+
+    /// Of files and directories together, by reason, without those that are zero.
+    pub fn so_far(&self) -> BTreeMap<&'static str, u64> {
+        let sums = self.files.iter().zip(&self.dirs).map(|(files, dirs)| files + dirs);
+        NAMES.into_iter().zip(sums).filter(|(_, count)| *count > 0).collect()
     }
 }
 

@@ -17,7 +17,7 @@ pub fn crate_at(dir: &Path) {
     let manifest =
         "[package]\nname = \"made\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[workspace]\n";
     fs::write(dir.join("Cargo.toml"), manifest).expect("write");
-    let mut main = String::new();
+    let mut main = "#![allow(dead_code)]\n".to_owned();
     for number in 0..MODULES {
         main += &format!("mod m{number};\n");
         let functions = (0..40)

@@ -116,7 +116,18 @@ pub fn list(root: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
     (files, others)
 }
 
-/// 100 directories of `each` files, 1 to 4 KB long; the bytes written.
+/// How long a file of [`create_many`] is: 1 to 4 KB.
+fn len_of_many(file: usize) -> usize {
+    1024 + file * 37 % 3072
+}
+
+/// What [`create_many`] writes.
+pub fn bytes_of_many(dirs: usize, each: usize) -> u64 {
+    let bytes: usize = (0..each).map(len_of_many).sum();
+    (dirs * bytes) as u64
+}
+
+/// So many directories of `each` files; the bytes written.
 pub fn create_many(top: &Path, dirs: usize, each: usize) -> u64 {
     let bytes = [b'x'; 4096];
     let mut total = 0;
@@ -124,7 +135,7 @@ pub fn create_many(top: &Path, dirs: usize, each: usize) -> u64 {
         let dir = top.join(format!("d{dir}"));
         fs::create_dir_all(&dir).expect("mkdir");
         for file in 0..each {
-            let len = 1024 + file * 37 % 3072;
+            let len = len_of_many(file);
             let mut made = File::create(dir.join(format!("f{file}"))).expect("create");
             made.write_all(&bytes[..len]).expect("write");
             total += len as u64;
@@ -145,11 +156,14 @@ pub fn remove_many(top: &Path, dirs: usize, each: usize) {
     fs::remove_dir(top).expect("rmdir");
 }
 
-/// Writes 14 bytes at the start of each file.
+/// What [`edit`] writes.
+pub const EDIT: &[u8] = b"edited by toft";
+
+/// Writes a few bytes at the start of each file.
 pub fn edit(root: &Path, paths: &[&PathBuf]) {
     for path in paths {
         let file = OpenOptions::new().write(true).open(root.join(path)).expect("open");
-        file.write_all_at(b"edited by toft", 0).expect("write");
+        file.write_all_at(EDIT, 0).expect("write");
     }
 }
 

@@ -1,126 +1,98 @@
 //! How fast it is, side by side with plain files and stock git: `scripts/bench`.
 //!
 //! Each round shows the same repo through each driver, runs each workload on all of them one after
-//! the other, and compares what they saw. The table has medians, as ratios to plain files.
+//! the other, and compares what they saw. The table has medians, as ratios to the native driver.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a benchmark may panic")]
 
+mod arguments;
 mod build;
+mod compare;
 mod count;
+mod far;
 mod io;
+mod kernel;
 mod many;
 mod place;
+mod remote;
 mod repo;
 #[path = "../support/mod.rs"]
 mod support;
 mod table;
+mod usable;
 mod workloads;
+mod worktrees;
 
+use arguments::Arguments;
 use clap::Parser;
 use place::{Native, Overlayfs, Place, Toft};
 use repo::Facts;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use support::Host;
-use table::{Sample, Samples};
+use table::{Group, Sample, Samples};
+use workloads::Workload;
 
-/// Measures toft side by side with plain files, overlayfs and git
-#[derive(Parser)]
-struct Arguments {
-    /// A smaller repo and one round: a look, no medians
-    #[arg(long)]
-    quick: bool,
-    /// Rounds; medians are taken over them
-    #[arg(long)]
-    rounds: Option<usize>,
-    /// A bare repo to use (see scripts/linux-repo); otherwise one is made
-    #[arg(long)]
-    repo: Option<PathBuf>,
-    /// Files of the repo that is made
-    #[arg(long)]
-    files: Option<usize>,
-    /// Only workloads whose name contains one of these words
-    #[arg(long, value_delimiter = ',')]
-    only: Vec<String>,
-    /// Only these drivers
-    #[arg(long, value_delimiter = ',', default_value = "native,overlayfs,toft")]
-    drivers: Vec<String>,
-    /// Where the samples go, as JSON lines
-    #[arg(long)]
-    out: Option<PathBuf>,
-    /// Count what the kernel asks of toft, once, instead of measuring times
-    #[arg(long)]
-    count: bool,
-    /// Make so many workspaces in one mount, instead of the workloads
-    #[arg(long)]
-    many: Option<usize>,
-    /// What cargo passes
-    #[arg(long, hide = true)]
-    bench: bool,
+/// What all parts of the benchmark work on.
+pub struct Bench {
+    arguments: Arguments,
+    host: Host,
+    /// Bare.
+    repo: PathBuf,
+    /// A checkout that nobody changes.
+    checkout: PathBuf,
+    facts: Facts,
 }
 
-impl Arguments {
-    fn wants(&self, workload: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|word| workload.contains(word))
+impl Bench {
+    fn new(arguments: Arguments, host: Host, repo: PathBuf) -> Self {
+        let checkout = Native::clone(&host, &repo, "checkout").root;
+        let facts = Facts::of(&checkout, &host, arguments.quick);
+        Self { arguments, host, repo, checkout, facts }
     }
+}
+
+/// Everything that is done in a working tree.
+fn workloads() -> impl Iterator<Item = &'static Workload> {
+    workloads::ALL.iter().chain([&kernel::HEADERS])
 }
 
 fn main() {
     let arguments = Arguments::parse();
-    let rounds = arguments.rounds.unwrap_or(if arguments.quick { 1 } else { 5 });
     let host = Host::new();
-    let repo = arguments.repo.clone().unwrap_or_else(|| {
-        repo::make(&host, arguments.files.unwrap_or(if arguments.quick { 5_000 } else { 78_600 }))
-    });
-    if let Some(count) = arguments.many {
-        return many::run(&host, &repo, count);
+    let made = || repo::make(&host, arguments.files());
+    let repo = arguments.repo.clone().unwrap_or_else(made);
+    if !arguments.many.is_empty() {
+        return many::run(&host, &repo, &arguments.many);
     }
-    let native = Native::clone(&host, &repo, "native");
-    let facts = Facts::of(&native.root, &host, arguments.quick);
+    let bench = Bench::new(arguments, host, repo);
+    let (facts, rounds) = (&bench.facts, bench.arguments.rounds());
     println!("{} files, {} paths, {rounds} rounds", facts.files.len(), facts.shuffled.len());
-    if arguments.count {
-        return count::run(&host, &repo, &facts, |name| arguments.wants(name));
+    kernel::say_what_is_missing(&bench);
+    if bench.arguments.count {
+        return count::run(&bench);
     }
-    let out = arguments.out.as_deref().map(|path| std::fs::File::create(path).expect("create"));
+    let out = bench.arguments.out.as_deref().map(|path| std::fs::File::create(path).unwrap());
     let mut samples = Samples::new(out);
-    drop(native);
     for round in 0..rounds {
-        one_round(&arguments, &host, &repo, &facts, round, &mut samples);
+        in_trees(&bench, round, &mut samples);
+        usable::measure(&bench, round, &mut samples);
+        far::measure(&bench, round, &mut samples);
     }
-    let goals: Vec<_> = workloads::ALL.iter().map(|one| (one.name, one.goal)).collect();
-    samples.print(&goals, &["native", "overlayfs", "toft"]);
+    let rows = workloads().map(|one| (one.name, one.goal)).collect();
+    let trees = Group { title: "work in a tree, to plain files", rows };
+    samples.print(&[trees, usable::group(), far::group()]);
 }
 
-fn one_round(
-    arguments: &Arguments,
-    host: &Host,
-    repo: &Path,
-    facts: &Facts,
-    round: usize,
-    samples: &mut Samples,
-) {
-    let wants = |driver: &str| arguments.drivers.iter().any(|name| name == driver);
-    let native = Native { host, root: host.path("work/native") };
-    let mut places: Vec<Box<dyn Place>> = Vec::new();
-    if wants("overlayfs") {
-        let name = format!("overlay{round}");
-        match Overlayfs::over(host, &native.root, &name) {
-            Some(place) => places.push(Box::new(place)),
-            None => println!("overlayfs cannot be mounted here: left out"),
-        }
+fn in_trees(bench: &Bench, round: usize, samples: &mut Samples) {
+    let wanted: Vec<_> = workloads().filter(|one| bench.arguments.wants(one.name)).collect();
+    if wanted.is_empty() {
+        return;
     }
-    if wants("toft") {
-        places.push(Box::new(Toft::mount(host, repo, &format!("toft{round}"))));
-    }
-    if wants("native") {
-        places.insert(0, Box::new(Native::clone(host, repo, &format!("native{round}"))));
-    }
-    for workload in workloads::ALL {
-        if !arguments.wants(workload.name) {
-            continue;
-        }
+    let mut places = places(bench, round);
+    for workload in wanted {
         for place in &mut places {
-            if let Some((seconds, seen)) = (workload.run)(facts, &mut **place) {
+            if let Some((seconds, seen)) = (workload.run)(&bench.facts, &mut **place) {
                 let (workload, driver) = (workload.name, place.driver());
-                samples.add(Sample { workload, driver, round, seconds, seen });
+                samples.add(Sample { workload, driver, round, seconds, seen, requests: None });
             }
         }
     }
@@ -130,8 +102,31 @@ fn one_round(
         }
     }
     drop(places);
-    let _ = std::fs::remove_dir_all(host.path("work").join(format!("native{round}")));
-    let _ = std::fs::remove_dir_all(host.path("work").join(format!("overlay{round}")));
+    // Room for the next; what the last leaves goes with all the rest.
+    if round + 1 < bench.arguments.rounds() {
+        for driver in ["native", "overlay"] {
+            let name = format!("{driver}{round}");
+            let _ = std::fs::remove_dir_all(bench.host.path("work").join(name));
+        }
+    }
+}
+
+fn places(bench: &Bench, round: usize) -> Vec<Box<dyn Place + '_>> {
+    let Bench { arguments, host, repo, .. } = bench;
+    let mut places: Vec<Box<dyn Place>> = Vec::new();
+    if arguments.drives("native") {
+        places.push(Box::new(Native::clone(host, repo, &format!("native{round}"))));
+    }
+    if arguments.drives("overlayfs") {
+        match Overlayfs::over(host, &bench.checkout, &format!("overlay{round}")) {
+            Some(place) => places.push(Box::new(place)),
+            None => println!("overlayfs cannot be mounted here: left out"),
+        }
+    }
+    if arguments.drives("toft") {
+        places.push(Box::new(Toft::mount(host, repo, &format!("toft{round}"))));
+    }
+    places
 }
 
 /// Anonymous memory of a process.

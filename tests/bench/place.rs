@@ -120,6 +120,43 @@ impl Drop for Overlayfs<'_> {
     }
 }
 
+/// A worktree of a clone.
+pub struct Worktree<'a> {
+    host: &'a Host,
+    clone: PathBuf,
+    root: PathBuf,
+}
+
+impl<'a> Worktree<'a> {
+    pub fn add(host: &'a Host, clone: &Path, name: &str) -> Self {
+        let root = host.path("work").join(name);
+        host.git(clone, &["worktree", "add", "-q", "--detach", root.to_str().expect("text")]);
+        Self { host, clone: clone.to_owned(), root }
+    }
+}
+
+impl Place for Worktree<'_> {
+    fn driver(&self) -> &'static str {
+        "worktree"
+    }
+    fn root(&self) -> &Path {
+        &self.root
+    }
+    fn mount_anew(&mut self) -> Option<Duration> {
+        None
+    }
+    fn commit(&self, message: &str) {
+        commit_with_git(self.host, &self.root, message);
+    }
+}
+
+impl Drop for Worktree<'_> {
+    fn drop(&mut self) {
+        let root = self.root.to_str().expect("text");
+        self.host.git(&self.clone, &["worktree", "remove", "--force", root]);
+    }
+}
+
 /// toft.
 pub struct Toft<'a> {
     host: &'a Host,
@@ -133,6 +170,10 @@ impl<'a> Toft<'a> {
         let place = Self { host, url: remote.to_str().expect("text").to_owned(), root };
         place.mount_it();
         place
+    }
+
+    pub fn host(&self) -> &Host {
+        self.host
     }
 
     fn text(&self) -> &str {

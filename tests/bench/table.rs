@@ -13,7 +13,20 @@ pub struct Sample {
     pub seconds: f64,
     /// What the work came to; the same for all drivers.
     pub seen: u64,
+    /// How often a server was asked, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u64>,
 }
+
+/// Rows with one idea of what native is.
+pub struct Group {
+    pub title: &'static str,
+    /// Names, and ratios that we mean to reach.
+    pub rows: Vec<(&'static str, Option<f64>)>,
+}
+
+/// The columns after the native one.
+const OTHERS: [&str; 3] = ["overlayfs", "worktree", "toft"];
 
 pub struct Samples {
     out: Option<File>,
@@ -41,40 +54,65 @@ impl Samples {
         self.all.push(sample);
     }
 
-    /// Medians; each driver's as a ratio to the native one, and the goal.
-    pub fn print(&self, goals: &[(&'static str, Option<f64>)], drivers: &[&'static str]) {
-        let mut table: BTreeMap<(&str, &str), Vec<f64>> = BTreeMap::new();
-        for sample in &self.all {
-            table.entry((sample.workload, sample.driver)).or_default().push(sample.seconds);
-        }
-        print!("{:<34} {:>12}", "workload", "native, ms");
-        drivers.iter().filter(|name| **name != "native").for_each(|name| print!(" {name:>12}"));
-        println!(" {:>8}", "goal");
-        for (workload, goal) in goals {
-            let median = |driver| table.get(&(*workload, driver)).map(|all| median(all));
-            let native = median("native");
-            if drivers.iter().all(|driver| median(driver).is_none()) {
+    /// Medians; each driver's as a ratio to the native one, and the goal. Requests are those of git
+    /// and of toft.
+    pub fn print(&self, groups: &[Group]) {
+        print!("{:<34} {:>11}", "workload", "native, ms");
+        OTHERS.iter().for_each(|name| print!(" {name:>11}"));
+        println!(" {:>6}  requests", "goal");
+        let times = self.by_row(|sample| Some(sample.seconds));
+        let requests = self.by_row(|sample| sample.requests.map(|count| count as f64));
+        for group in groups {
+            let measured = |name| times.keys().any(|(workload, _)| *workload == name);
+            let rows: Vec<_> = group.rows.iter().filter(|(name, _)| measured(*name)).collect();
+            if rows.is_empty() {
                 continue;
             }
-            print!(
-                "{workload:<34} {:>12}",
-                native.map_or("-".into(), |s| format!("{:.2}", s * 1e3))
-            );
-            for driver in drivers.iter().filter(|name| **name != "native") {
-                let shown = match (median(driver), native) {
-                    (Some(own), Some(native)) => format!("{:.2}", own / native),
-                    (Some(own), None) => format!("{:.2} ms", own * 1e3),
-                    (None, _) => "-".into(),
+            println!("-- {}", group.title);
+            for (name, goal) in rows {
+                print_times(name, &times);
+                print!(" {:>6}", goal.map_or("-".into(), |goal| format!("{goal}")));
+                let asked = |driver| {
+                    requests.get(&(*name, driver)).map_or("-".into(), |n| format!("{n:.0}"))
                 };
-                print!(" {shown:>12}");
+                let both = [asked("native"), asked("toft")].join(" / ");
+                println!("{}", if both == "- / -" { String::new() } else { format!("  {both}") });
             }
-            println!(" {:>8}", goal.map_or("-".into(), |goal| format!("{goal}")));
         }
+    }
+
+    /// Medians, by workload and driver.
+    fn by_row(&self, of: impl Fn(&Sample) -> Option<f64>) -> Medians {
+        let mut table: BTreeMap<_, Vec<f64>> = BTreeMap::new();
+        for sample in &self.all {
+            let Some(value) = of(sample) else { continue };
+            table.entry((sample.workload, sample.driver)).or_default().push(value);
+        }
+        table.into_iter().map(|(row, values)| (row, median(values))).collect()
     }
 }
 
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted[sorted.len() / 2]
+type Medians = BTreeMap<(&'static str, &'static str), f64>;
+
+fn print_times(name: &'static str, times: &Medians) {
+    let native = times.get(&(name, "native"));
+    print!("{name:<34} {:>11}", native.map_or("-".into(), |s| format!("{:.2}", s * 1e3)));
+    for driver in OTHERS {
+        let shown = match (times.get(&(name, driver)), native) {
+            (Some(own), Some(native)) => ratio(own / native),
+            (Some(own), None) => format!("{:.2} ms", own * 1e3),
+            (None, _) => "-".into(),
+        };
+        print!(" {shown:>11}");
+    }
+}
+
+/// With digits enough to tell it from nothing.
+fn ratio(value: f64) -> String {
+    if value < 0.1 { format!("{value:.4}") } else { format!("{value:.2}") }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }

@@ -12,11 +12,16 @@ use std::time::Instant;
 /// Seconds, and what the work came to.
 pub type Outcome = (f64, u64);
 
+/// How many bytes of files change, from what was seen.
+pub type Changed = fn(&Facts, u64) -> u64;
+
 /// One row of the table.
 pub struct Workload {
     pub name: &'static str,
     /// Ratio to native that we mean to reach.
     pub goal: Option<f64>,
+    /// Where that is known.
+    pub changed: Option<Changed>,
     pub run: fn(&Facts, &mut dyn Place) -> Option<Outcome>,
 }
 
@@ -25,12 +30,20 @@ const fn row(
     goal: f64,
     run: fn(&Facts, &mut dyn Place) -> Option<Outcome>,
 ) -> Workload {
-    Workload { name, goal: Some(goal), run }
+    Workload { name, goal: Some(goal), changed: None, run }
 }
 
 const fn plain(name: &'static str, run: fn(&Facts, &mut dyn Place) -> Option<Outcome>) -> Workload {
-    Workload { name, goal: None, run }
+    Workload { name, goal: None, changed: None, run }
 }
+
+impl Workload {
+    const fn changing(self, changed: Changed) -> Self {
+        Self { changed: Some(changed), ..self }
+    }
+}
+
+const SEEN: Changed = |_, seen| seen;
 
 pub const ALL: &[Workload] = &[
     plain("mount, store warm, one read", |facts, place| {
@@ -71,7 +84,8 @@ pub const ALL: &[Workload] = &[
     row("edit 100 files, first touch", 5.0, |facts, place| {
         let paths: Vec<_> = facts.edited.iter().collect();
         timed_only(|| io::edit(place.root(), &paths))
-    }),
+    })
+    .changing(|facts, _| facts.edited.len() as u64 * io::EDIT.len() as u64),
     plain("git status, 100 edited", |_, place| {
         command(place.root(), "git status --porcelain", false)
     }),
@@ -81,7 +95,8 @@ pub const ALL: &[Workload] = &[
     }),
     row("create 10,000 small files", 1.5, |_, place| {
         timed(|| io::create_many(&place.root().join("many"), 100, 100))
-    }),
+    })
+    .changing(SEEN),
     row("stat of 10,000 new files", 1.2, |_, place| timed(|| io::find(&place.root().join("many")))),
     row("remove 10,000 small files", 1.2, |_, place| {
         timed_only(|| io::remove_many(&place.root().join("many"), 100, 100))
@@ -107,7 +122,8 @@ pub const ALL: &[Workload] = &[
             io::write_through(&big, len);
             len
         })
-    }),
+    })
+    .changing(SEEN),
     row("read a big file, fresh mount", 1.05, |_, place| {
         place.mount_anew();
         timed(|| io::read_through(&place.root().join("big")))
@@ -129,14 +145,15 @@ pub const ALL: &[Workload] = &[
     row("mapped read, warm", 1.05, |_, place| timed(|| io::map(&place.root().join("big"), false))),
     row("mapped writes", 1.05, |_, place| {
         let path = place.root().join("mapped");
-        io::write_through(&path, 32 << 20);
+        io::write_through(&path, MAPPED);
         let done = timed(|| io::map(&path, true));
         fs::remove_file(path).expect("rm");
         fs::remove_file(place.root().join("big")).expect("rm");
         done
-    }),
-    row("4 KB writes x 20,000", 1.2, |_, place| small_writes(place, 4096)),
-    row("100-byte appends x 20,000", 1.7, |_, place| small_writes(place, 100)),
+    })
+    .changing(|_, _| MAPPED + MAPPED / 4096),
+    row("4 KB writes x 20,000", 1.2, |_, place| small_writes(place, 4096)).changing(SEEN),
+    row("100-byte appends x 20,000", 1.7, |_, place| small_writes(place, 100)).changing(SEEN),
     plain("rename the biggest directory", |facts, place| {
         let (from, to) = (place.root().join(&facts.biggest), place.root().join("moved"));
         let start = Instant::now();
@@ -173,12 +190,17 @@ pub const ALL: &[Workload] = &[
     plain("commit of 1 file", |facts, place| {
         io::edit(place.root(), &[&facts.edited[0]]);
         timed_only(|| place.commit("one"))
-    }),
+    })
+    .changing(|_, _| io::EDIT.len() as u64),
     plain("commit of 10,000 new files", |_, place| {
         io::create_many(&place.root().join("many"), 100, 100);
         timed_only(|| place.commit("many"))
-    }),
+    })
+    .changing(|_, _| io::bytes_of_many(100, 100)),
 ];
+
+/// The file that is mapped to be written to.
+const MAPPED: u64 = 32 << 20;
 
 /// Runs a line of shell in a new folder that `prepare` fills; it must leave `product` there.
 fn in_folder(
@@ -203,7 +225,7 @@ fn timed_only(work: impl FnOnce()) -> Option<Outcome> {
     })
 }
 
-fn timed(work: impl FnOnce() -> u64) -> Option<Outcome> {
+pub fn timed(work: impl FnOnce() -> u64) -> Option<Outcome> {
     let start = Instant::now();
     let seen = work();
     Some((start.elapsed().as_secs_f64(), seen))
@@ -226,7 +248,7 @@ fn tar(place: &dyn Place) -> Option<Outcome> {
 
 /// Runs a line of shell; None where its program is not there. What it saw is the sum of the numbers
 /// that it printed, or how many bytes it printed.
-fn command(dir: &Path, line: &str, sum: bool) -> Option<Outcome> {
+pub fn command(dir: &Path, line: &str, sum: bool) -> Option<Outcome> {
     let program = line.split(' ').next().expect("a word");
     let mut there = Command::new("sh");
     there.args(["-c", &format!("command -v {program}")]).stdout(Stdio::null());

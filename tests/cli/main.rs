@@ -5,6 +5,7 @@
 mod support;
 
 mod bad_input;
+mod counts;
 mod help;
 mod session;
 mod status;

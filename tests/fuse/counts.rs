@@ -1,11 +1,12 @@
 //! What the kernel asks us for, counted: a request more is a round trip more for every user.
 
-use crate::view::State;
-use crate::world::{World, is_root, lower, opens};
+use crate::view::{FaultyDisk, State};
+use crate::world::{BIG, World, is_root, lower, opens};
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::Ordering::Relaxed;
 use toft::fuse::Opens;
 
 /// What `work` costs, without the forgets, which nobody waits for and which come when they like.
@@ -138,4 +139,35 @@ fn a_big_file_is_read_in_large_pieces() {
     // Only root may tell the kernel to read ahead more than 128 KB.
     let most = if is_root() { 8 } else { 32 };
     assert!(reads <= most, "3 MB: {read:?}");
+}
+
+/// Bytes that go to the disk for an edit of `len` bytes in place, with its fsync.
+fn written(world: &World, disk: &FaultyDisk, name: &str, len: usize) -> u64 {
+    let file = OpenOptions::new().write(true).open(world.path(name)).unwrap();
+    let before = disk.written.load(Relaxed);
+    file.write_all_at(&vec![b'x'; len], 0).unwrap();
+    file.sync_all().unwrap();
+    disk.written.load(Relaxed) - before
+}
+
+/// Records of the journal and heads of bodies.
+const AROUND: u64 = 256;
+
+#[test]
+fn an_edit_writes_a_small_file_once_and_of_a_big_one_what_was_edited() {
+    let (state, disk) = State::with_faulty_disk(lower());
+    let world = World::with(state);
+    fs::write(world.path("made"), vec![0; 4096]).unwrap();
+    let cases = [
+        ("README, of the base", "README", 3, 6),
+        ("README, again", "README", 3, 6),
+        ("4 KB, new", "made", 1000, 4096),
+        ("4 KB, again", "made", 1000, 4096),
+        ("3 MB, of the base", "big.bin", 10, BIG as u64 + 10),
+        ("3 MB, again", "big.bin", 10, 10),
+    ];
+    for (what, name, len, least) in cases {
+        let written = written(&world, &disk, name, len);
+        assert!((least..least + AROUND).contains(&written), "{what}: {written} for {least}");
+    }
 }

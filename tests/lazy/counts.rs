@@ -17,6 +17,25 @@ fn a_mount_takes_four_requests_and_brings_no_file() {
 }
 
 #[test]
+fn the_first_byte_of_a_file_takes_four_requests_for_the_mount_and_two_for_its_folder() {
+    let test = "the_first_byte_of_a_file_takes_four_requests_for_the_mount_and_two_for_its_folder";
+    let Some(world) = World::new(test) else { return };
+    let asked = || world.server.requests().len();
+    for (name, depth) in [("whole", &[][..]), ("shallow", &["--depth", "1"])] {
+        let (host, before, url) = (Host::new(), asked(), world.url());
+        let dir = host.path("work").join(name);
+        let mount = ["mount", &url, dir.to_str().unwrap(), "--hydrate", "demand"];
+        host.toft_with(&[&mount[..], depth].concat()).expect_code(0);
+        let mounted = asked();
+        assert!(mounted - before <= 4, "{name}: {:#?}", world.server.requests());
+        assert_eq!(fs::read_to_string(dir.join("a/b/f0")).unwrap(), "file 0 of folder 2\n");
+        // Where the refs are is asked again by each git.
+        assert!(asked() - mounted <= 2, "{name}: {:#?}", world.server.requests());
+        umount(&host, &dir);
+    }
+}
+
+#[test]
 fn looking_at_all_files_and_reading_them_takes_less_than_a_request_for_each_folder() {
     let test = "looking_at_all_files_and_reading_them_takes_less_than_a_request_for_each_folder";
     let Some(world) = World::new(test) else { return };

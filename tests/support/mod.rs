@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests start children and wait")]
 
 pub mod child;
+pub mod far;
 pub mod hard_cases;
 pub mod host;
 pub mod mounts;

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use toft::base::Base;
 use toft::git::{ObjectWriter, Repo, TreeItem};
 use toft::overlay::{Overlay, OverlayError};
@@ -136,13 +136,15 @@ pub struct State<'a> {
     pub config: ViewConfig,
 }
 
-/// A disk whose writes and fsyncs fail on demand.
+/// A disk whose writes and fsyncs fail on demand, and which counts the bytes.
 #[derive(Default)]
 pub struct FaultyDisk {
     real: OsDisk,
     pub fail_fsync: AtomicBool,
     /// Writes through the seam (the journal's) find no space.
     pub full: AtomicBool,
+    /// Bytes that were written, and that were copied from file to file.
+    pub written: AtomicU64,
 }
 
 impl Disk for FaultyDisk {
@@ -150,7 +152,13 @@ impl Disk for FaultyDisk {
         if self.full.load(Ordering::Relaxed) {
             return Err(io::Error::from_raw_os_error(libc::ENOSPC));
         }
+        self.written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         self.real.write_all_at(file, bytes, offset)
+    }
+    fn copy_range(&self, from: (&File, u64), to: (&File, u64), len: usize) -> io::Result<usize> {
+        let copied = self.real.copy_range(from, to, len)?;
+        self.written.fetch_add(copied as u64, Ordering::Relaxed);
+        Ok(copied)
     }
     fn fsync_file(&self, file: &File, reason: Reason) -> io::Result<()> {
         if self.fail_fsync.load(Ordering::Relaxed) {

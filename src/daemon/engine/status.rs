@@ -4,6 +4,7 @@ use super::Engine;
 use crate::daemon::failure::{Failure, Kind};
 use crate::daemon::report::{DaemonState, Durability, OutboxStatus, StatusReport, show_path};
 use crate::sync::RefState;
+use std::collections::BTreeMap;
 
 impl Engine {
     /// Everything but what the kernel and the lease say; the asker knows those.
@@ -11,8 +12,8 @@ impl Engine {
         let mut report = StatusReport::unknown(&self.record);
         report.daemon.state = DaemonState::Ok;
         if let Some(requests) = self.requests.get() {
-            let named = requests.so_far().into_iter().map(|(kind, count)| (kind.to_owned(), count));
-            report.requests = named.collect();
+            report.requests = named(requests.so_far());
+            report.fsyncs = named(self.host.disk.counts().so_far());
         }
         self.see_head(&mut report)?;
         match self.plan() {
@@ -103,6 +104,10 @@ impl Engine {
             report.durability.pushed = Some(true);
         }
     }
+}
+
+fn named(counts: BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
+    counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
 }
 
 /// The two sides of what could not be merged.
