@@ -69,6 +69,10 @@
 //!   read costs no request, and a file is known by its inode alone. That excludes passthrough, which is
 //!   an answer to OPEN. Who must see each open is told of it (`fuse::Opens`): `--flush-on close`,
 //!   and `allow_root`, where only we know who may.
+//! - D17: where root has turned on FUSE over io_uring, requests come by it (`fuse::ring`), which halves
+//!   a round trip. fuser knows no ring and shows nobody its wire code, so there is our own
+//!   (`fuse::wire`) for the ring only; the operations are the same (`fuse::answers`). fuser's session
+//!   runs beside it: forgets, notifications, the end.
 //!
 //! # Locks, outermost first
 //! a file's content → `overlay::Bodies::writing` (a freeze excludes body writers) →

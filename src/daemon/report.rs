@@ -2,6 +2,7 @@
 //! and their JSON; the field names are a contract with scripts.
 
 use super::failure::{Failure, Kind};
+use crate::fuse::Transport;
 use crate::registry::WorkspaceRecord;
 use crate::types::WorkspaceId;
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,9 @@ pub struct StatusReport {
     /// Requests of the kernel since it was mounted, by kind; empty where it is not.
     #[serde(default)]
     pub requests: BTreeMap<String, u64>,
+    /// How the kernel's requests come; null where it is not mounted.
+    #[serde(default)]
+    pub transport: Option<Transport>,
 }
 
 /// Who serves a workspace.
@@ -373,6 +377,7 @@ impl StatusReport {
             outbox: OutboxStatus::default(),
             problems: Vec::new(),
             requests: BTreeMap::new(),
+            transport: None,
         }
     }
 }

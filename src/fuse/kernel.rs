@@ -8,7 +8,7 @@ pub(super) const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
 /// Not to be kept.
 pub(super) const NEVER: Duration = Duration::ZERO;
 
-const MAX_WRITE: u32 = 1 << 20;
+pub(super) const MAX_WRITE: u32 = 1 << 20;
 const MAX_BACKGROUND: u16 = 64;
 
 /// Pages of a file stay cached over open and close. FLUSH would tell nothing: writes are with the
@@ -24,6 +24,8 @@ pub(super) struct Able {
     pub opens_directories: bool,
     /// Reads and writes files without OPEN, with the flags of [`FILE`].
     pub opens_files: bool,
+    /// Sends requests by a ring, as it was asked to.
+    pub uses_ring: bool,
 }
 
 /// Each is used where the kernel has it; the workspace is right without any.
@@ -45,8 +47,9 @@ const WANTED: [InitFlags; 7] = [
 /// FUSE_POSIX_LOCKS and FUSE_FLOCK_LOCKS (the kernel's own locks are right on one host),
 /// FUSE_DONT_MASK and FUSE_POSIX_ACL (the kernel applies the umask; ACLs are not kept).
 ///
-/// Returns what the kernel does by itself.
-pub(super) fn configure(config: &mut KernelConfig) -> Able {
+/// With `ring`, requests come by one where the kernel has it. Returns what the kernel
+/// does by itself.
+pub(super) fn configure(config: &mut KernelConfig, ring: bool) -> Able {
     for flag in WANTED {
         if let Err(missing) = config.add_capabilities(flag) {
             tracing::debug!(?missing, "the kernel does not offer this");
@@ -59,8 +62,10 @@ pub(super) fn configure(config: &mut KernelConfig) -> Able {
         tracing::debug!(nearest, "fewer background requests");
     }
     let offered = config.capabilities();
+    let uses_ring = ring && config.add_capabilities(InitFlags::FUSE_OVER_IO_URING).is_ok();
     Able {
         opens_directories: offered.contains(InitFlags::FUSE_NO_OPENDIR_SUPPORT),
         opens_files: offered.contains(InitFlags::FUSE_NO_OPEN_SUPPORT),
+        uses_ring,
     }
 }

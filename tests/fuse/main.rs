@@ -21,6 +21,7 @@ mod read_only;
 mod readdir;
 mod remove;
 mod rename;
+mod ring;
 mod session;
 mod smoke;
 mod space;

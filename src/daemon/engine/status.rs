@@ -14,6 +14,7 @@ impl Engine {
             let named = requests.so_far().into_iter().map(|(kind, count)| (kind.to_owned(), count));
             report.requests = named.collect();
         }
+        report.transport = self.transport.get().copied();
         self.see_head(&mut report)?;
         match self.plan() {
             Ok(plan) => {
