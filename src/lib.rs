@@ -74,6 +74,10 @@
 //!   a round trip more at each open. Nobody can stop such a writer, so a body that is passed belongs to
 //!   its file whatever a freeze, a fork or a merge would have (`overlay::passage`): these take what it
 //!   holds when they look, and conclude nothing from it later.
+//! - D18: where root has turned on FUSE over io_uring, requests come by it (`fuse::ring`), which halves
+//!   a round trip. fuser knows no ring and shows nobody its wire code, so there is our own
+//!   (`fuse::wire`) for the ring only; the operations are the same (`fuse::answers`). fuser's session
+//!   runs beside it: forgets, notifications, the end.
 //!
 //! # Locks, outermost first
 //! a file's content → `overlay::Bodies::writing` (a freeze excludes body writers) →

@@ -44,11 +44,8 @@ const WALLS: &[(&str, &[&str])] = &[
 const PLACES: &[(&str, &[&str], &str)] = &[
     ("gix::", &["src/git/", "src/types/mod.rs"], "gix has one owner"),
     ("fuser::", &["src/fuse/"], "fuser has one owner"),
-    (
-        "unsafe",
-        &["src/sys/", "src/fuse/session.rs", "mount-helper/src/sys.rs"],
-        "few places to prove",
-    ),
+    ("io_uring::", &["src/fuse/ring/"], "the ring has one owner"),
+    ("unsafe", &["src/sys/", "src/fuse/ring/", "mount-helper/src/sys.rs"], "few places to prove"),
     (
         "Command::new",
         &[

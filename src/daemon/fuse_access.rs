@@ -1,6 +1,7 @@
 //! Whether this process may mount with FUSE, found out before anything is fetched.
 
 use super::failure::{Failure, Kind};
+pub use crate::fuse::RingOffer;
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -33,6 +34,11 @@ pub fn check() -> Result<String, Failure> {
             "install the package fuse3",
         ),
     }
+}
+
+/// Whether requests can come by io_uring.
+pub fn ring() -> RingOffer {
+    RingOffer::now()
 }
 
 /// The setuid helper, where PATH has it.

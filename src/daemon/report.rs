@@ -2,6 +2,7 @@
 //! and their JSON; the field names are a contract with scripts.
 
 use super::failure::{Failure, Kind};
+use crate::fuse::Transport;
 use crate::registry::WorkspaceRecord;
 use crate::types::WorkspaceId;
 use serde::{Deserialize, Serialize};
@@ -61,6 +62,9 @@ pub struct StatusReport {
     /// Fsyncs of its daemon since that began, by reason; without those of git's own processes.
     #[serde(default)]
     pub fsyncs: BTreeMap<String, u64>,
+    /// How the kernel's requests come; null where it is not mounted.
+    #[serde(default)]
+    pub transport: Option<Transport>,
 }
 
 /// Who serves a workspace.
@@ -377,6 +381,7 @@ impl StatusReport {
             problems: Vec::new(),
             requests: BTreeMap::new(),
             fsyncs: BTreeMap::new(),
+            transport: None,
         }
     }
 }

@@ -9,7 +9,8 @@ use std::path::Path;
 const CONTROL: &str = "/sys/fs/fuse/connections";
 
 /// Ends the conversation about the mount with the device `(major, minor)`: every call that waits for
-/// an answer fails with ECONNABORTED, and those to come with ENOTCONN. The mount point stays.
+/// an answer fails with ECONNABORTED (ECANCELED, where it was on its way into a ring that died), and
+/// those to come with ENOTCONN. The mount point stays.
 ///
 /// Root may, and whoever mounted it. One that has ended already will do.
 pub fn abort((_, minor): (u32, u32)) -> io::Result<()> {

@@ -1,35 +1,23 @@
-//! One method a request: decode, call, reply.
+//! One method a request: call, reply.
 
-use super::ask::{Adapter, caller, handle, ino, kills_suid};
-use super::convert::{kind_of_mode, rename_mode, set_time, xattr_mode};
+use super::answers::{
+    Answers, Count, Created, Entry, Filled, Listing, ListingPlus, Offset, Opened, Xattr,
+};
+use super::ask::{Adapter, UNOPENED, handle, ino, kills_suid};
+use super::convert::{kind_of_mode, rename_mode, xattr_mode};
 use super::count::Kind;
 use super::late::guard;
 use super::route::{View, same_workspace, slot};
 use super::{kernel, reply};
-use crate::types::Fh;
-use crate::workspace::{FsError, SetAttr, WriteMode};
-use fuser::{
-    BsdFileFlags, CopyFileRangeFlags, Errno, FileHandle, Filesystem, INodeNo, KernelConfig,
-    LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory,
-    ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyWrite,
-    ReplyXattr, Request, TimeOrNow, WriteFlags,
-};
+use crate::types::{Attr, Fh, FileKind};
+use crate::workspace::{Caller, FsError, FsStat, OpenMode, SetAttr, WriteMode};
+use fuser::{Errno, FileHandle, INodeNo, OpenAccMode, OpenFlags, RenameFlags, WriteFlags};
 use std::ffi::OsStr;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
-use std::time::SystemTime;
 
-impl Filesystem for Adapter {
-    fn init(&mut self, _request: &Request, config: &mut KernelConfig) -> io::Result<()> {
-        let able = kernel::configure(config, self.passages.is_some());
-        self.passages = self.passages.take().filter(|_| able.passes_through);
-        self.opens_directories = !able.opens_directories;
-        self.opens_files |= !able.opens_files;
-        Ok(())
-    }
-
-    fn lookup(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+/// The operations, whichever way a request came.
+impl Adapter {
+    pub fn lookup(&self, parent: INodeNo, name: &OsStr, reply: impl Answers<Entry>) {
         if let Some(house) = self.house_at(Kind::Lookup, parent) {
             return reply::found(reply, guard(|| house.find(name.as_bytes())));
         }
@@ -38,7 +26,7 @@ impl Filesystem for Adapter {
         self.answer(Kind::Lookup, parent, reply, question, reply::found);
     }
 
-    fn forget(&self, _request: &Request, inode: INodeNo, count: u64) {
+    pub fn forget(&self, inode: INodeNo, count: u64) {
         // Nobody waits for an answer.
         if let Some(house) = self.asker.house() {
             return house.forget(slot(ino(inode)), inode.0, count);
@@ -49,64 +37,32 @@ impl Filesystem for Adapter {
         });
     }
 
-    fn getattr(
-        &self,
-        _request: &Request,
-        inode: INodeNo,
-        _fh: Option<FileHandle>,
-        reply: ReplyAttr,
-    ) {
+    pub fn getattr(&self, inode: INodeNo, reply: impl Answers<Attr>) {
         let question = move |workspace: &View<'_>| workspace.getattr(ino(inode));
         self.answer(Kind::Getattr, inode, reply, question, reply::attr);
     }
 
-    fn setattr(
-        &self,
-        request: &Request,
-        inode: INodeNo,
-        mode: Option<u32>,
-        uid: Option<u32>,
-        gid: Option<u32>,
-        size: Option<u64>,
-        atime: Option<TimeOrNow>,
-        mtime: Option<TimeOrNow>,
-        _ctime: Option<SystemTime>,
-        _fh: Option<FileHandle>,
-        _crtime: Option<SystemTime>,
-        _chgtime: Option<SystemTime>,
-        _bkuptime: Option<SystemTime>,
-        _flags: Option<BsdFileFlags>,
-        reply: ReplyAttr,
-    ) {
-        let set = SetAttr {
-            perm: mode.map(|mode| mode & 0o7777),
-            uid,
-            gid,
-            size,
-            atime: atime.map(set_time),
-            mtime: mtime.map(set_time),
-        };
-        let (caller, inode) = (caller(request), ino(inode));
+    pub fn setattr(&self, caller: Caller, inode: INodeNo, set: SetAttr, reply: impl Answers<Attr>) {
+        let inode = ino(inode);
         let question = move |workspace: &View<'_>| workspace.setattr(caller, inode, &set);
         self.answer(Kind::Setattr, inode, reply, question, reply::attr);
     }
 
-    fn readlink(&self, _request: &Request, inode: INodeNo, reply: ReplyData) {
+    pub fn readlink(&self, inode: INodeNo, reply: impl for<'a> Answers<&'a [u8]>) {
         let question = move |workspace: &View<'_>| workspace.readlink(ino(inode));
         self.answer(Kind::Readlink, inode, reply, question, reply::data);
     }
 
-    fn mknod(
+    pub fn mknod(
         &self,
-        request: &Request,
+        caller: Caller,
         parent: INodeNo,
         name: &OsStr,
         mode: u32,
-        _umask: u32,
         rdev: u32,
-        reply: ReplyEntry,
+        reply: impl Answers<Entry>,
     ) {
-        let (caller, parent, kind) = (caller(request), ino(parent), kind_of_mode(mode));
+        let (parent, kind) = (ino(parent), kind_of_mode(mode));
         let perm = mode & 0o7777;
         let made = self.ask(Kind::Mknod, parent, |workspace| {
             workspace.mknod(caller, parent, name.as_bytes(), kind, perm, rdev)
@@ -114,26 +70,25 @@ impl Filesystem for Adapter {
         reply::entry(reply, made);
     }
 
-    fn mkdir(
+    pub fn mkdir(
         &self,
-        request: &Request,
+        caller: Caller,
         parent: INodeNo,
         name: &OsStr,
         mode: u32,
-        _umask: u32,
-        reply: ReplyEntry,
+        reply: impl Answers<Entry>,
     ) {
         if let Some(house) = self.house_at(Kind::Mkdir, parent) {
             return reply::entry(reply, guard(|| house.make(name.as_bytes())));
         }
-        let (caller, parent, perm) = (caller(request), ino(parent), mode & 0o7777);
+        let (parent, perm) = (ino(parent), mode & 0o7777);
         let made = self.ask(Kind::Mkdir, parent, |workspace| {
             workspace.mkdir(caller, parent, name.as_bytes(), perm)
         });
         reply::entry(reply, made);
     }
 
-    fn unlink(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+    pub fn unlink(&self, parent: INodeNo, name: &OsStr, reply: impl Answers<()>) {
         reply::empty(
             reply,
             self.ask(Kind::Unlink, parent, |workspace| {
@@ -142,7 +97,7 @@ impl Filesystem for Adapter {
         );
     }
 
-    fn rmdir(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+    pub fn rmdir(&self, parent: INodeNo, name: &OsStr, reply: impl Answers<()>) {
         if let Some(house) = self.house_at(Kind::Rmdir, parent) {
             // What it holds becomes a commit first: not on a thread that others wait for.
             let done = |done| reply::empty(reply, guard(|| done));
@@ -156,33 +111,31 @@ impl Filesystem for Adapter {
         );
     }
 
-    fn symlink(
+    pub fn symlink(
         &self,
-        request: &Request,
+        caller: Caller,
         parent: INodeNo,
         name: &OsStr,
-        target: &Path,
-        reply: ReplyEntry,
+        target: &OsStr,
+        reply: impl Answers<Entry>,
     ) {
-        let (caller, parent) = (caller(request), ino(parent));
-        let target = target.as_os_str().as_bytes();
+        let parent = ino(parent);
+        let target = target.as_bytes();
         let made = self.ask(Kind::Symlink, parent, |workspace| {
             workspace.symlink(caller, parent, name.as_bytes(), target)
         });
         reply::entry(reply, made);
     }
 
-    fn rename(
+    pub fn rename(
         &self,
-        request: &Request,
-        parent: INodeNo,
-        name: &OsStr,
-        new_parent: INodeNo,
-        new_name: &OsStr,
+        caller: Caller,
+        (parent, name): (INodeNo, &OsStr),
+        (new_parent, new_name): (INodeNo, &OsStr),
         flags: RenameFlags,
-        reply: ReplyEmpty,
+        reply: impl Answers<()>,
     ) {
-        let whiteout = flags.contains(RenameFlags::RENAME_WHITEOUT).then(|| caller(request));
+        let whiteout = flags.contains(RenameFlags::RENAME_WHITEOUT).then_some(caller);
         let Some(mode) = rename_mode(flags) else { return reply.error(Errno::EINVAL) };
         if !same_workspace(ino(parent), ino(new_parent)) {
             return reply.error(Errno::EXDEV);
@@ -194,13 +147,12 @@ impl Filesystem for Adapter {
         reply::empty(reply, done);
     }
 
-    fn link(
+    pub fn link(
         &self,
-        _request: &Request,
         inode: INodeNo,
         new_parent: INodeNo,
         new_name: &OsStr,
-        reply: ReplyEntry,
+        reply: impl Answers<Entry>,
     ) {
         if !same_workspace(ino(inode), ino(new_parent)) {
             return reply.error(Errno::EXDEV);
@@ -211,49 +163,50 @@ impl Filesystem for Adapter {
         self.answer(Kind::Link, inode, reply, question, reply::entry);
     }
 
-    fn open(&self, _request: &Request, inode: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
-        self.open_file(inode, flags, reply);
+    pub fn open(&self, inode: INodeNo, flags: OpenFlags, reply: impl Answers<Opened>) {
+        if !self.opens_files() {
+            self.requests.count(Kind::Open);
+            return reply.error(Errno::ENOSYS);
+        }
+        // O_TRUNC comes as a SETATTR once the file is open, see `kernel`.
+        let write = flags.acc_mode() != OpenAccMode::O_RDONLY;
+        let mode = OpenMode { write, ..OpenMode::default() };
+        let opened = self.ask(Kind::Open, inode, |workspace| workspace.open(ino(inode), mode));
+        reply::opened(reply, opened, kernel::FILE);
     }
 
-    fn create(
+    pub fn create(
         &self,
-        request: &Request,
+        caller: Caller,
         parent: INodeNo,
         name: &OsStr,
         mode: u32,
-        _umask: u32,
-        flags: i32,
-        reply: ReplyCreate,
+        reply: impl Answers<Created>,
     ) {
-        let new = (caller(request), ino(parent), name.as_bytes(), mode & 0o7777);
-        self.create_file(new, flags, reply);
+        let (parent, perm) = (ino(parent), mode & 0o7777);
+        let made = self.ask(Kind::Create, parent, |workspace| match self.opens_files() {
+            true => workspace.create(caller, parent, name.as_bytes(), perm),
+            false => {
+                let made =
+                    workspace.mknod(caller, parent, name.as_bytes(), FileKind::Regular, perm, 0);
+                made.map(|attr| (attr, UNOPENED))
+            }
+        });
+        reply::created(reply, made);
     }
 
-    fn read(
-        &self,
-        _request: &Request,
-        inode: INodeNo,
-        fh: FileHandle,
-        offset: u64,
-        size: u32,
-        _flags: OpenFlags,
-        _lock_owner: Option<LockOwner>,
-        reply: ReplyData,
-    ) {
+    pub fn read(&self, inode: INodeNo, fh: FileHandle, offset: u64, size: u32, reply: impl Filled) {
         self.read_into(reply, inode, fh, (offset, size));
     }
 
-    fn write(
+    pub fn write(
         &self,
-        _request: &Request,
         inode: INodeNo,
         fh: FileHandle,
-        offset: u64,
-        data: &[u8],
+        (data, offset): (&[u8], u64),
         write_flags: WriteFlags,
         flags: OpenFlags,
-        _lock_owner: Option<LockOwner>,
-        reply: ReplyWrite,
+        reply: impl Answers<Count>,
     ) {
         let from_cache = write_flags.contains(WriteFlags::FUSE_WRITE_CACHE);
         let mode = WriteMode {
@@ -267,129 +220,75 @@ impl Filesystem for Adapter {
         self.write_from(reply, inode, fh, (data, offset), mode);
     }
 
-    fn flush(
-        &self,
-        _request: &Request,
-        _inode: INodeNo,
-        _fh: FileHandle,
-        _lock_owner: LockOwner,
-        reply: ReplyEmpty,
-    ) {
+    pub fn flush(&self, reply: impl Answers<()>) {
         // It would tell nothing: writes are with the workspace when they return. Asked once.
         self.requests.count(Kind::Flush);
         reply.error(Errno::ENOSYS);
     }
 
-    fn release(
-        &self,
-        _request: &Request,
-        inode: INodeNo,
-        fh: FileHandle,
-        _flags: OpenFlags,
-        _lock_owner: Option<LockOwner>,
-        _flush: bool,
-        reply: ReplyEmpty,
-    ) {
+    pub fn release(&self, inode: INodeNo, fh: FileHandle, reply: impl Answers<()>) {
         let done = self.ask(Kind::Release, inode, |workspace| {
             workspace.release(Fh(fh.0));
             Ok(())
         });
-        self.passage_ended(inode, fh);
         reply::empty(reply, done);
     }
 
-    fn fsync(
-        &self,
-        _request: &Request,
-        inode: INodeNo,
-        fh: FileHandle,
-        _data_only: bool,
-        reply: ReplyEmpty,
-    ) {
+    pub fn fsync(&self, inode: INodeNo, fh: FileHandle, reply: impl Answers<()>) {
         reply::empty(
             reply,
             self.ask(Kind::Fsync, inode, |workspace| workspace.fsync(handle(inode, fh))),
         );
-        self.attributes_moved(inode, fh);
     }
 
-    fn opendir(&self, _request: &Request, _inode: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
+    pub fn opendir(&self, reply: impl Answers<Opened>) {
         self.requests.count(Kind::Opendir);
         // Directories are read without handles: the kernel need not ask again, if it can that.
-        match self.opens_directories {
-            true => reply.opened(FileHandle(0), kernel::DIRECTORY),
+        match self.opens_directories() {
+            true => reply::opened(reply, Ok(UNOPENED), kernel::DIRECTORY),
             false => reply.error(Errno::ENOSYS),
         }
     }
 
-    fn readdir(
-        &self,
-        _request: &Request,
-        inode: INodeNo,
-        _handle: FileHandle,
-        offset: u64,
-        mut reply: ReplyDirectory,
-    ) {
+    pub fn readdir(&self, inode: INodeNo, offset: u64, mut reply: impl Listing) {
         let each = |next, ino, name: &[u8]| reply::add_folder(&mut reply, next, ino, name);
         if self.list_house(Kind::Readdir, inode, offset, each) {
-            return reply.ok();
+            return reply.end(Ok(()));
         }
         let read = self.ask(Kind::Readdir, inode, |workspace| {
             workspace.readdir(ino(inode), offset, |entry| reply::add(&mut reply, &entry))
         });
-        match read {
-            Ok(()) => reply.ok(),
-            Err(error) => reply.error(error),
-        }
+        reply.end(read);
     }
 
-    fn readdirplus(
-        &self,
-        _request: &Request,
-        inode: INodeNo,
-        _handle: FileHandle,
-        offset: u64,
-        mut reply: ReplyDirectoryPlus,
-    ) {
+    pub fn readdirplus(&self, inode: INodeNo, offset: u64, mut reply: impl ListingPlus) {
         let each = |next, ino, name: &[u8]| reply::add_folder_plus(&mut reply, next, ino, name);
         if self.list_house(Kind::Readdirplus, inode, offset, each) {
-            return reply.ok();
+            return reply.end(Ok(()));
         }
         let read = self.ask(Kind::Readdirplus, inode, |workspace| {
             workspace.readdir_plus(ino(inode), offset, |entry, found| {
                 reply::add_plus(&mut reply, &entry, found)
             })
         });
-        match read {
-            Ok(()) => reply.ok(),
-            Err(error) => reply.error(error),
-        }
+        reply.end(read);
     }
 
-    fn fsyncdir(
-        &self,
-        _request: &Request,
-        inode: INodeNo,
-        _handle: FileHandle,
-        _data_only: bool,
-        reply: ReplyEmpty,
-    ) {
+    pub fn fsyncdir(&self, inode: INodeNo, reply: impl Answers<()>) {
         reply::empty(reply, self.ask(Kind::Fsyncdir, inode, |workspace| workspace.fsyncdir()));
     }
 
-    fn statfs(&self, _request: &Request, inode: INodeNo, reply: ReplyStatfs) {
+    pub fn statfs(&self, inode: INodeNo, reply: impl Answers<FsStat>) {
         reply::statfs(reply, self.ask(Kind::Statfs, inode, |workspace| workspace.statfs()));
     }
 
-    fn setxattr(
+    pub fn setxattr(
         &self,
-        _request: &Request,
         inode: INodeNo,
         name: &OsStr,
         value: &[u8],
         flags: i32,
-        _position: u32,
-        reply: ReplyEmpty,
+        reply: impl Answers<()>,
     ) {
         let Some(mode) = xattr_mode(flags) else { return reply.error(Errno::EINVAL) };
         let done = self.ask(Kind::Setxattr, inode, |workspace| {
@@ -398,21 +297,14 @@ impl Filesystem for Adapter {
         reply::empty(reply, done);
     }
 
-    fn getxattr(
-        &self,
-        _request: &Request,
-        inode: INodeNo,
-        name: &OsStr,
-        size: u32,
-        reply: ReplyXattr,
-    ) {
+    pub fn getxattr(&self, inode: INodeNo, name: &OsStr, size: u32, reply: impl Answers<Xattr>) {
         let value = self.ask(Kind::Getxattr, inode, |workspace| {
             workspace.getxattr(ino(inode), name.as_bytes())
         });
         reply::xattr(reply, size, value);
     }
 
-    fn listxattr(&self, _request: &Request, inode: INodeNo, size: u32, reply: ReplyXattr) {
+    pub fn listxattr(&self, inode: INodeNo, size: u32, reply: impl Answers<Xattr>) {
         reply::xattr(
             reply,
             size,
@@ -420,37 +312,35 @@ impl Filesystem for Adapter {
         );
     }
 
-    fn removexattr(&self, _request: &Request, inode: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+    pub fn removexattr(&self, inode: INodeNo, name: &OsStr, reply: impl Answers<()>) {
         let done = self.ask(Kind::Removexattr, inode, |workspace| {
             workspace.removexattr(ino(inode), name.as_bytes())
         });
         reply::empty(reply, done);
     }
 
-    fn fallocate(
+    pub fn fallocate(
         &self,
-        request: &Request,
+        caller: Caller,
         inode: INodeNo,
         fh: FileHandle,
-        offset: u64,
-        len: u64,
+        range: (u64, u64),
         mode: i32,
-        reply: ReplyEmpty,
+        reply: impl Answers<()>,
     ) {
-        let (range, kill) = ((offset, len), kills_suid(request));
+        let kill = kills_suid(caller);
         let question =
             move |workspace: &View<'_>| workspace.fallocate(handle(inode, fh), mode, range, kill);
         self.answer(Kind::Fallocate, inode, reply, question, reply::empty);
     }
 
-    fn lseek(
+    pub fn lseek(
         &self,
-        _request: &Request,
         inode: INodeNo,
         fh: FileHandle,
         offset: i64,
         whence: i32,
-        reply: ReplyLseek,
+        reply: impl Answers<Offset>,
     ) {
         let question = move |workspace: &View<'_>| match (whence, u64::try_from(offset)) {
             (_, Err(_)) => Err(FsError::BeyondEnd(0)),
@@ -461,25 +351,20 @@ impl Filesystem for Adapter {
         self.answer(Kind::Lseek, inode, reply, question, reply::offset);
     }
 
-    fn copy_file_range(
+    pub fn copy_file_range(
         &self,
-        request: &Request,
-        from_inode: INodeNo,
-        from: FileHandle,
-        from_offset: u64,
-        to_inode: INodeNo,
-        to: FileHandle,
-        to_offset: u64,
+        caller: Caller,
+        (from_inode, from, from_offset): (INodeNo, FileHandle, u64),
+        (to_inode, to, to_offset): (INodeNo, FileHandle, u64),
         len: u64,
-        _flags: CopyFileRangeFlags,
-        reply: ReplyWrite,
+        reply: impl Answers<Count>,
     ) {
         if !same_workspace(ino(from_inode), ino(to_inode)) {
             return reply.error(Errno::EXDEV);
         }
         let from = (handle(from_inode, from), from_offset);
         let to = (handle(to_inode, to), to_offset);
-        let kill = kills_suid(request);
+        let kill = kills_suid(caller);
         let question = move |workspace: &View<'_>| workspace.copy_file_range(from, to, len, kill);
         self.answer(Kind::CopyFileRange, from_inode, reply, question, reply::written);
     }

@@ -1,32 +1,30 @@
 //! What every request goes through: counted, and asked of the workspace.
 
-use super::Opens;
 use super::count::{Kind, Requests};
+use super::kernel::{self, Able, Wanted};
 use super::late::{Asker, Unanswered};
-use super::passages::Passages;
+use super::mount::Opens;
 use super::route::{House, Node, Place, View};
 use crate::types::{Fh, Ino};
 use crate::workspace::{Caller, FsError, Handle, Invalidation};
-use fuser::{Errno, FileHandle, INodeNo, Request};
+use fuser::{Errno, FileHandle, INodeNo, KernelConfig, Request};
 use std::io;
-use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, OnceLock};
 
 /// What the kernel shows for a file that it opened by itself.
 pub(super) const UNOPENED: Fh = Fh(0);
 
-/// The workspace as fuser calls it.
+/// The workspace as the kernel asks it.
 pub(super) struct Adapter {
     pub asker: Asker,
     /// What the kernel must forget; told by a thread of its own.
     pub stale: Sender<Invalidation>,
     pub requests: Arc<Requests>,
-    /// An old kernel wants an answer to each opendir(3).
-    pub opens_directories: bool,
-    /// Whether each open(2) is to be told, or the kernel wants an answer to it.
-    pub opens_files: bool,
-    /// Files that the kernel reads and writes by itself.
-    pub passages: Option<Passages>,
+    /// Whether each open(2) is to be told.
+    opens: Opens,
+    /// What the kernel does by itself; known when the session has begun.
+    able: OnceLock<Able>,
 }
 
 impl Adapter {
@@ -36,11 +34,33 @@ impl Adapter {
         requests: Arc<Requests>,
         opens: Opens,
     ) -> io::Result<Self> {
-        // Inode numbers of a house are not those of its workspaces.
-        let passed = opens == Opens::Passed && matches!(place, Place::One(_));
-        let (asker, opens_files) = (Asker::new(place)?, opens != Opens::Untold);
-        let passages = passed.then(Passages::default);
-        Ok(Self { asker, stale, requests, opens_directories: true, opens_files, passages })
+        Ok(Self { asker: Asker::new(place)?, stale, requests, opens, able: OnceLock::new() })
+    }
+
+    /// Agrees with the kernel on how the session goes.
+    pub fn begin(&self, config: &mut KernelConfig, wanted: Wanted) {
+        // A session begins once.
+        let _ = self.able.set(kernel::configure(config, wanted));
+    }
+
+    /// Whether the kernel reads and writes files by itself.
+    pub fn passes_through(&self) -> bool {
+        self.able.get().is_some_and(|able| able.passes_through)
+    }
+
+    /// Whether the kernel waits for a ring.
+    pub fn uses_ring(&self) -> bool {
+        self.able.get().is_some_and(|able| able.uses_ring)
+    }
+
+    /// An old kernel wants an answer to each opendir(3).
+    pub fn opens_directories(&self) -> bool {
+        !self.able.get().is_some_and(|able| able.opens_directories)
+    }
+
+    /// Whether each open(2) is to be told, or the kernel wants an answer to it.
+    pub fn opens_files(&self) -> bool {
+        self.opens != Opens::Untold || !self.able.get().is_some_and(|able| able.opens_files)
     }
 
     /// The house, where the inode is its root.
@@ -107,6 +127,6 @@ pub(super) fn caller(request: &Request) -> Caller {
 
 /// Whether the caller loses set-user-id bits by writing. The kernel knows exactly (CAP_FSETID) but
 /// tells it for writes only.
-pub(super) fn kills_suid(request: &Request) -> bool {
-    request.uid() != 0
+pub(super) fn kills_suid(caller: Caller) -> bool {
+    caller.uid != 0
 }

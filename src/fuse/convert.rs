@@ -29,9 +29,9 @@ pub(super) fn file_attr(attr: &Attr) -> FileAttr {
 }
 
 /// Attributes that say nothing but which inode it is; never to be kept by the kernel.
-pub(super) fn unknown_attr(ino: Ino, kind: FileKind) -> FileAttr {
+pub(super) fn unknown_attr(ino: Ino, kind: FileKind) -> Attr {
     let never = Timespec::default();
-    file_attr(&Attr {
+    Attr {
         ino,
         kind,
         perm: 0,
@@ -44,7 +44,7 @@ pub(super) fn unknown_attr(ino: Ino, kind: FileKind) -> FileAttr {
         atime: never,
         mtime: never,
         ctime: never,
-    })
+    }
 }
 
 /// What a rename may do to the new name; None for a combination that nobody has.

@@ -36,6 +36,19 @@ pub struct MountOptions {
     pub flags: MountFlags,
     /// Who opens files.
     pub opens: Opens,
+    /// How requests come, where there is a choice.
+    pub transport: Transport,
+}
+
+/// How requests come to us, and answers go back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// By read(2) and writev(2) on `/dev/fuse`.
+    Device,
+    /// By io_uring, where the kernel offers it; otherwise by the device.
+    #[default]
+    IoUring,
 }
 
 /// Whether we are told of each open(2) and close(2) of a file.
@@ -84,6 +97,7 @@ impl Default for MountOptions {
             access: Access::default(),
             flags: MountFlags::default(),
             opens: Opens::default(),
+            transport: Transport::default(),
         }
     }
 }

@@ -139,6 +139,11 @@ impl Place {
         self.workspace(Node(1)).is_ok_and(|workspace| workspace.is_lazy())
     }
 
+    /// Whether some answers are given by other threads than those that take requests.
+    pub(super) fn answers_late(&self) -> bool {
+        self.is_lazy() || matches!(self, Self::Many(_))
+    }
+
     /// The workspace that an inode is of.
     pub(super) fn workspace(&self, node: Node) -> Result<Arc<Workspace>, FsError> {
         match self {

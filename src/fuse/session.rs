@@ -2,13 +2,16 @@
 
 use super::ask::Adapter;
 use super::count::Requests;
-use super::mount::{self, Access, MountOptions, Opens};
+use super::device::{Device, Passages};
+use super::mount::{self, Access, MountOptions, Opens, Transport};
+use super::ring::{Conversation, Prepared, Ring, RingOffer};
 use super::route::Place;
 use super::{MountError, Notifier};
 use crate::workspace::Workspace;
 use fuser::{Config, SessionACL};
 use parking_lot::{Condvar, Mutex};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -32,6 +35,7 @@ pub struct Session {
     dir: PathBuf,
     notifier: Notifier,
     requests: Arc<Requests>,
+    transport: Transport,
     ended: Arc<Ended>,
 }
 
@@ -56,28 +60,45 @@ impl Session {
         let dir = dir
             .canonicalize()
             .map_err(|source| MountError::Directory { dir: dir.to_owned(), source })?;
-        let device = mount::mount(&dir, options)?;
+        let fd = mount::mount(&dir, options)?;
         let mut config = Config::default();
         config.n_threads = Some(THREADS);
         // Ordinary users may not be allowed to open the device a second time.
         config.clone_fd = mount::device().is_ok();
         let (stale, told_stale) = mpsc::channel();
         let requests = Arc::new(Requests::default());
+        let ring = prepare(options, &place, &fd);
+        // Inode numbers of a house are not those of its workspaces.
+        let passed = options.opens == Opens::Passed && matches!(place, Place::One(_));
         let adapter = Adapter::new(place, stale, requests.clone(), opens(options))
             .map_err(|error| give_up(&dir, error))?;
-        let session = fuser::Session::from_fd(adapter, device, acl(options.access), config)
+        let adapter = Arc::new(adapter);
+        let device = Device {
+            adapter: adapter.clone(),
+            has_ring: ring.is_some(),
+            passages: passed.then(Passages::default),
+        };
+        let session = fuser::Session::from_fd(device, fd, acl(options.access), config)
             .map_err(|error| give_up(&dir, error))?;
+        let id = mount::device_id(&dir).map_err(|error| give_up(&dir, error))?;
+        // The kernel holds requests back until the ring has begun.
+        let ring = ring.and_then(|ring| begin(ring, adapter, acl(options.access), id));
+        let transport = if ring.is_some() { Transport::IoUring } else { Transport::Device };
         let notifier = Notifier(session.notifier());
         notifier.serve(told_stale).map_err(|error| give_up(&dir, error))?;
-        let id = mount::device_id(&dir).map_err(|error| give_up(&dir, error))?;
         mount::read_ahead(id);
         let ended = Arc::new(Ended::default());
         let (tell, at) = (ended.clone(), dir.clone());
         std::thread::Builder::new()
             .name("toft-fuse".into())
-            .spawn(move || tell.set(how_it_ended(session.run(), &at, id)))
+            .spawn(move || {
+                let end = how_it_ended(session.run(), &at, id);
+                // What is still on its way there is answered nowhere.
+                drop(ring);
+                tell.set(end);
+            })
             .map_err(|error| give_up(&dir, error))?;
-        Ok(Self { dir, notifier, requests, ended })
+        Ok(Self { dir, notifier, requests, transport, ended })
     }
 
     /// Where it is mounted.
@@ -93,6 +114,11 @@ impl Session {
     /// How many requests the kernel has sent.
     pub fn requests(&self) -> &Arc<Requests> {
         &self.requests
+    }
+
+    /// How requests come.
+    pub fn transport(&self) -> Transport {
+        self.transport
     }
 
     /// How the session ended, if it has.
@@ -131,6 +157,31 @@ impl Session {
         }
         mount::unmount(&self.dir, lazy)
     }
+}
+
+/// A ring and its own way to the device, if there shall be one and can be.
+fn prepare(options: &MountOptions, place: &Place, fd: &OwnedFd) -> Option<(Prepared, OwnedFd)> {
+    // Which file the kernel may have is an answer to the device.
+    let device_only = options.transport == Transport::Device || options.opens == Opens::Passed;
+    if device_only || RingOffer::now() != RingOffer::On {
+        return None;
+    }
+    let prepared = Prepared::new(place.answers_late()).and_then(|ring| Ok((ring, fd.try_clone()?)));
+    prepared.map_err(|error| tracing::debug!(%error, "no ring: the device is used")).ok()
+}
+
+/// Begins to serve by the ring, if the kernel agreed to it.
+fn begin(
+    (ring, fd): (Prepared, OwnedFd),
+    adapter: Arc<Adapter>,
+    acl: SessionACL,
+    id: (u32, u32),
+) -> Option<Ring> {
+    if !adapter.uses_ring() {
+        return None;
+    }
+    let begun = ring.begin(&Conversation { device: Arc::new(fd), adapter, acl, id });
+    begun.map_err(|error| tracing::debug!(%error, "no ring: the device is used")).ok()
 }
 
 /// Who asks is seen at the open: the pages that the kernel has are for everybody.

@@ -27,6 +27,6 @@ pub use durable::{
 pub use memory::return_memory_early;
 pub use private::make_private_dir;
 pub use process::{
-    allow_many_files, is_disk_full, is_out_of_files, keep_descriptors_from_children,
+    allow_many_files, is_disk_full, is_out_of_files, keep_descriptors_from_children, stay_at,
     with_usual_limits,
 };

@@ -27,8 +27,9 @@ fn check(world: &World, what: &str, expected: &[(&str, u64)], work: impl FnOnce(
     let mut expected = expected.to_vec();
     if opens() == Opens::Passed {
         // Attributes that a close made stale are asked for again, whenever the kernel was told.
-        got.retain(|(kind, _)| *kind != "getattr");
-        expected.retain(|(kind, _)| *kind != "getattr");
+        let counts = |(kind, _): &(&str, u64)| !["getattr", "getxattr"].contains(kind);
+        got.retain(counts);
+        expected.retain(counts);
     }
     got.sort_unstable();
     expected.sort_unstable();
@@ -155,6 +156,9 @@ const AROUND: u64 = 256;
 
 #[test]
 fn an_edit_writes_a_small_file_once_and_of_a_big_one_what_was_edited() {
+    if opens() == Opens::Passed {
+        return; // what the kernel writes by itself passes no disk of ours
+    }
     let (state, disk) = State::with_faulty_disk(lower());
     let world = World::with(state);
     fs::write(world.path("made"), vec![0; 4096]).unwrap();

@@ -22,6 +22,7 @@ mod read_only;
 mod readdir;
 mod remove;
 mod rename;
+mod ring;
 mod session;
 mod smoke;
 mod space;

@@ -4,7 +4,7 @@ use crate::view::{Given, Lower, State, file};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use toft::fuse::{End, MountOptions, Opens, Session};
+use toft::fuse::{End, MountOptions, Opens, Session, Transport};
 use toft::workspace::Workspace;
 
 pub const SUBMODULE: &str = "1111111111111111111111111111111111111111";
@@ -123,10 +123,29 @@ pub fn opens() -> Opens {
     }
 }
 
+/// How requests come in these mounts; None: as the kernel offers it.
+pub fn transport() -> Option<Transport> {
+    match std::env::var("TOFT_TEST_TRANSPORT").as_deref() {
+        Ok("io-uring") => Some(Transport::IoUring),
+        Ok("device") => Some(Transport::Device),
+        _ => None,
+    }
+}
+
 fn mount(workspace: &Arc<Workspace>, dir: &Path, opens: Opens) -> Session {
     let source = "https://host.example/repo,with\\signs#main".to_owned();
-    let options = MountOptions { source, opens, ..MountOptions::default() };
-    Session::mount(workspace.clone(), dir, &options).unwrap()
+    let wanted = transport();
+    let options = MountOptions {
+        source,
+        opens,
+        transport: wanted.unwrap_or_default(),
+        ..MountOptions::default()
+    };
+    let session = Session::mount(workspace.clone(), dir, &options).unwrap();
+    // What the kernel reads and writes by itself is asked for by the device.
+    let wanted = wanted.filter(|_| opens != Opens::Passed);
+    assert!(wanted.is_none_or(|wanted| wanted == session.transport()), "{wanted:?}");
+    session
 }
 
 /// The errno of a call that must fail; 0 when it did not.

@@ -1,7 +1,8 @@
 use crate::cli::args::Global;
 use crate::cli::output;
+use crate::daemon::fuse_access::{self, RingOffer};
 use crate::daemon::presence::Presence;
-use crate::daemon::{DaemonState, Failure, fuse_access, mountinfo};
+use crate::daemon::{DaemonState, Failure, mountinfo};
 use crate::git::Git;
 use crate::registry::{Directories, Registry};
 use crate::sys::OsDisk;
@@ -49,7 +50,7 @@ enum State {
 impl Doctor {
     /// Checks everything; one that fails stops no other.
     pub fn run(&self, global: &Global) -> Result<ExitCode, Failure> {
-        let mut checks = vec![kernel(), fuse(), git(), helper(), allow_other()];
+        let mut checks = vec![kernel(), fuse(), ring(), git(), helper(), allow_other()];
         match Directories::of_process(global.directories()) {
             Ok(directories) => {
                 checks.extend(places(&directories));
@@ -112,6 +113,19 @@ fn fuse() -> Check {
     match fuse_access::check() {
         Ok(how) => check("fuse", State::Ok, how),
         Err(failure) => from_failure("fuse", &failure),
+    }
+}
+
+/// Faster, and never needed.
+fn ring() -> Check {
+    let name = "io_uring";
+    match fuse_access::ring() {
+        RingOffer::On => check(name, State::Ok, "requests come by io_uring"),
+        RingOffer::Missing => check(name, State::Ok, "not in this kernel (Linux 6.14 has it)"),
+        RingOffer::Off => with_fix(
+            check(name, State::Ok, "off: requests come by /dev/fuse"),
+            "optional; for mounts to come: echo Y > /sys/module/fuse/parameters/enable_uring",
+        ),
     }
 }
 

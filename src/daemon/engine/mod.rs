@@ -31,7 +31,7 @@ use super::policy::{Activity, Scheduler};
 use super::report::{FlushReport, PushReport, SealReport};
 use crate::base::Base;
 use crate::commit::Sealer;
-use crate::fuse::{Notifier, Requests};
+use crate::fuse::{Notifier, Requests, Transport};
 use crate::git::Repo;
 use crate::overlay::Overlay;
 use crate::registry::{FlushPolicy, Lease, WorkspaceRecord};
@@ -67,6 +67,7 @@ pub struct Engine {
     notifier: OnceLock<Notifier>,
     /// What the kernel asked, once it is mounted.
     requests: OnceLock<Arc<Requests>>,
+    transport: OnceLock<Transport>,
     /// Tells the loop that pushes again, once there is one.
     nudge: OnceLock<Nudge>,
     /// Power loss took the files back, and nothing was committed since.

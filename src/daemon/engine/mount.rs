@@ -4,7 +4,7 @@ use super::Engine;
 use crate::daemon::failure::{Failure, Kind};
 use crate::daemon::mountinfo;
 use crate::daemon::presence::shown_source;
-use crate::fuse::{Access, MountFlags, MountOptions, Opens, Place, Session};
+use crate::fuse::{Access, MountFlags, MountOptions, Opens, Place, Session, Transport};
 use crate::registry::{FlushPolicy, Holder, Status};
 
 impl Engine {
@@ -31,6 +31,7 @@ impl Engine {
                 FlushPolicy::Close => Opens::Told,
                 _ => Opens::Untold,
             },
+            transport: Transport::default(),
         };
         let holder = Holder::current()?;
         // Noted before: a mount that nobody would find again must not be left by a crash.
@@ -43,6 +44,7 @@ impl Engine {
             Ok(session) => {
                 let _ = self.notifier.set(session.notifier().clone());
                 let _ = self.requests.set(session.requests().clone());
+                let _ = self.transport.set(session.transport());
                 Ok(session)
             }
             Err(error) => {

@@ -103,6 +103,7 @@ impl Engine {
             workspace,
             notifier: OnceLock::new(),
             requests: OnceLock::new(),
+            transport: OnceLock::new(),
             nudge: OnceLock::new(),
             lease,
         })

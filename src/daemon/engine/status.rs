@@ -15,6 +15,7 @@ impl Engine {
             report.requests = named(requests.so_far());
             report.fsyncs = named(self.host.disk.counts().so_far());
         }
+        report.transport = self.transport.get().copied();
         self.see_head(&mut report)?;
         match self.plan() {
             Ok(plan) => {
