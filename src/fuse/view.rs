@@ -102,8 +102,8 @@ impl View<'_> {
         Ok((self.shown(attr)?, fh, offer))
     }
 
-    pub fn offer(&self, ino: Ino, writes: bool) -> Answer<Offer> {
-        self.workspace.offer(self.inside(ino), writes)
+    pub fn open_and_offer(&self, ino: Ino, mode: OpenMode) -> Answer<(Fh, Offer)> {
+        self.workspace.open_and_offer(self.inside(ino), mode)
     }
 
     pub fn link(&self, ino: Ino, new_parent: Ino, new_name: &[u8]) -> Answer<Attr> {

@@ -24,7 +24,7 @@ mod worktrees;
 
 use arguments::Arguments;
 use clap::Parser;
-use place::{Native, Overlayfs, Place, Toft};
+use place::{Native, Overlayfs, Place, Toft, Way};
 use repo::Facts;
 use std::path::PathBuf;
 use support::Host;
@@ -123,8 +123,8 @@ fn places(bench: &Bench, round: usize) -> Vec<Box<dyn Place + '_>> {
             None => println!("overlayfs cannot be mounted here: left out"),
         }
     }
-    if arguments.drives("toft") {
-        places.push(Box::new(Toft::mount(host, repo, &format!("toft{round}"))));
+    for (name, way) in Way::ALL.iter().filter(|(name, _)| arguments.drives(name)) {
+        places.push(Box::new(Toft::mount_in(host, repo, &format!("{name}{round}"), *way)));
     }
     places
 }

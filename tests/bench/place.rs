@@ -1,6 +1,6 @@
 //! Where a workload runs: the same tree, shown by one driver.
 
-use crate::support::{Host, mounts, wait_until};
+use crate::support::{Host, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -157,17 +157,42 @@ impl Drop for Worktree<'_> {
     }
 }
 
-/// toft.
+/// toft, mounted in one of its ways.
 pub struct Toft<'a> {
     host: &'a Host,
     url: String,
     root: PathBuf,
+    way: Way,
+}
+
+/// How the kernel and the daemon share the work.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// As anybody mounts.
+    Plain,
+    /// The kernel reads and writes large files by itself.
+    Passed,
+    /// Requests come by io_uring.
+    Ring,
+}
+
+/// Root's switch of the ring, for mounts that are made afterwards.
+const RING: &str = "/sys/module/fuse/parameters/enable_uring";
+
+impl Way {
+    /// All of them, as drivers.
+    pub const ALL: [(&'static str, Self); 3] =
+        [("toft", Self::Plain), ("toft-pass", Self::Passed), ("toft-ring", Self::Ring)];
 }
 
 impl<'a> Toft<'a> {
     pub fn mount(host: &'a Host, remote: &Path, name: &str) -> Self {
+        Self::mount_in(host, remote, name, Way::Plain)
+    }
+
+    pub fn mount_in(host: &'a Host, remote: &Path, name: &str, way: Way) -> Self {
         let root = host.path("work").join(name);
-        let place = Self { host, url: remote.to_str().expect("text").to_owned(), root };
+        let place = Self { host, url: remote.to_str().expect("text").to_owned(), root, way };
         place.mount_it();
         place
     }
@@ -181,22 +206,32 @@ impl<'a> Toft<'a> {
     }
 
     fn mount_it(&self) {
-        let words = ["mount", "--flush-on", "manual", &self.url, self.text()];
+        let mut words = vec!["mount", "--flush-on", "manual", &self.url, self.text()];
+        let switch = |state| std::fs::write(RING, state).expect("root, and a kernel with the ring");
+        match self.way {
+            Way::Plain => {}
+            Way::Passed => words.extend(["-o", "passthrough"]),
+            Way::Ring => switch("Y"),
+        }
         self.host.toft_with(&words).expect_code(0);
+        if self.way == Way::Ring {
+            switch("N");
+        }
     }
 
     /// Unmounts without a commit, as a signal does where nothing is to be flushed by itself.
     fn leave(&self) {
-        let pid = self.daemon().and_then(|pid| i32::try_from(pid).ok()).expect("a daemon");
-        let pid = Pid::from_raw(pid).expect("a process");
+        let daemon = self.daemon().and_then(|pid| i32::try_from(pid).ok()).expect("a daemon");
+        let pid = Pid::from_raw(daemon).expect("a process");
         kill_process(pid, Signal::TERM).expect("it runs");
-        wait_until("it is gone", || self.daemon().is_none());
+        let traces = PathBuf::from(format!("/proc/{daemon}"));
+        wait_until("it is gone", || !traces.exists());
     }
 }
 
 impl Place for Toft<'_> {
     fn driver(&self) -> &'static str {
-        "toft"
+        Way::ALL.iter().find(|(_, way)| *way == self.way).expect("one of all").0
     }
     fn root(&self) -> &Path {
         &self.root
@@ -211,7 +246,9 @@ impl Place for Toft<'_> {
         self.host.toft_with(&["commit", "-m", message, self.text()]).expect_code(0);
     }
     fn daemon(&self) -> Option<u32> {
-        mounts::processes_of(&self.host.path("state")).first().copied()
+        let said = self.host.toft_with(&["status", "--json", self.text()]);
+        let status: serde_json::Value = serde_json::from_slice(&said.stdout).ok()?;
+        u32::try_from(status["daemon"]["pid"].as_u64()?).ok()
     }
 }
 

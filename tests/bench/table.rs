@@ -26,7 +26,7 @@ pub struct Group {
 }
 
 /// The columns after the native one.
-const OTHERS: [&str; 3] = ["overlayfs", "worktree", "toft"];
+const OTHERS: [&str; 5] = ["overlayfs", "worktree", "toft", "toft-pass", "toft-ring"];
 
 pub struct Samples {
     out: Option<File>,
@@ -57,10 +57,12 @@ impl Samples {
     /// Medians; each driver's as a ratio to the native one, and the goal. Requests are those of git
     /// and of toft.
     pub fn print(&self, groups: &[Group]) {
-        print!("{:<34} {:>11}", "workload", "native, ms");
-        OTHERS.iter().for_each(|name| print!(" {name:>11}"));
-        println!(" {:>6}  requests", "goal");
         let times = self.by_row(|sample| Some(sample.seconds));
+        let drove = |name: &&str| times.keys().any(|(_, driver)| driver == name);
+        let others: Vec<_> = OTHERS.into_iter().filter(drove).collect();
+        print!("{:<34} {:>11}", "workload", "native, ms");
+        others.iter().for_each(|name| print!(" {name:>11}"));
+        println!(" {:>6}  requests", "goal");
         let requests = self.by_row(|sample| sample.requests.map(|count| count as f64));
         for group in groups {
             let measured = |name| times.keys().any(|(workload, _)| *workload == name);
@@ -70,7 +72,7 @@ impl Samples {
             }
             println!("-- {}", group.title);
             for (name, goal) in rows {
-                print_times(name, &times);
+                print_times(name, &times, &others);
                 print!(" {:>6}", goal.map_or("-".into(), |goal| format!("{goal}")));
                 let asked = |driver| {
                     requests.get(&(*name, driver)).map_or("-".into(), |n| format!("{n:.0}"))
@@ -94,10 +96,10 @@ impl Samples {
 
 type Medians = BTreeMap<(&'static str, &'static str), f64>;
 
-fn print_times(name: &'static str, times: &Medians) {
+fn print_times(name: &'static str, times: &Medians, others: &[&'static str]) {
     let native = times.get(&(name, "native"));
     print!("{name:<34} {:>11}", native.map_or("-".into(), |s| format!("{:.2}", s * 1e3)));
-    for driver in OTHERS {
+    for driver in others.iter().copied() {
         let shown = match (times.get(&(name, driver)), native) {
             (Some(own), Some(native)) => ratio(own / native),
             (Some(own), None) => format!("{:.2} ms", own * 1e3),

@@ -25,7 +25,8 @@ pub fn write_until_killed(world: &World, random: &mut Random, oracle: &mut Oracl
         match perform(&world.dir, &op) {
             Ok(()) => *oracle = after,
             Err(error) => {
-                let dead = [libc::ENOTCONN, libc::ECONNABORTED, libc::EIO];
+                // The last: it was on its way into the ring.
+                let dead = [libc::ENOTCONN, libc::ECONNABORTED, libc::EIO, libc::ECANCELED];
                 let code = error.raw_os_error().unwrap_or(0);
                 let short = error.kind() == std::io::ErrorKind::WriteZero;
                 assert!(short || dead.contains(&code), "{op:?}: {error}\n{}", world.daemon_logs());

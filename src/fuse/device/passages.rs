@@ -104,8 +104,7 @@ impl Device {
         let write = flags.acc_mode() != OpenAccMode::O_RDONLY;
         let mode = OpenMode { write, ..OpenMode::default() };
         let opened = self.adapter.ask(Kind::Open, inode, |workspace| {
-            let offer = workspace.offer(ino(inode), write)?;
-            let fh = workspace.open(ino(inode), mode)?;
+            let (fh, offer) = workspace.open_and_offer(ino(inode), mode)?;
             if offer.passage.is_some() {
                 name_durably(workspace, fh, flags.0)?;
             }

@@ -1,8 +1,9 @@
 //! FUSE over io_uring: a request costs one system call of ours, on the CPU where it is made.
 //!
 //! The kernel has a queue for each CPU, which two threads serve that stay there, each with a ring and
-//! entries of memory of its own. The kernel writes a request into an entry; the reply goes back in it, with the command that asks for
-//! the next request. What needs no answer, and notifications, stay with the device, and fuser.
+//! entries of memory of its own. The kernel writes a request into an entry; the reply goes back in it,
+//! with the command that asks for the next request. What needs no answer, and notifications, stay with
+//! the device, and fuser.
 //!
 //! Once the kernel was told in INIT that there will be a ring it holds all requests back until it has
 //! entries of every CPU, or has refused one. So all that can fail is done before: threads, rings and

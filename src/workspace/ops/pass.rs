@@ -3,7 +3,7 @@
 use super::create::NewNode;
 use super::io::{OpenMode, without_suid};
 use crate::overlay::{FileData, NodeData, Passage, VALUE_MAX};
-use crate::sys::locks::Mutex;
+use crate::sys::locks::{Mutex, Ordering};
 use crate::types::{Attr, Fh, Ino, Name};
 use crate::workspace::content::Content;
 use crate::workspace::{Caller, FsError, Workspace};
@@ -21,7 +21,7 @@ impl Workspace {
     /// be written to, which get one here (as overlayfs copies at the open).
     ///
     /// Not those whose set-user-id bits a write must clear, which only we would do.
-    pub fn offer(&self, ino: Ino, writes: bool) -> Result<Offer, FsError> {
+    fn offer(&self, ino: Ino, writes: bool) -> Result<Offer, FsError> {
         let (data, perm) = self.look(|view| Ok((view.file_data(ino)?, view.meta(ino)?.perm)))?;
         let none = Offer { passage: None, keeps_pages: !matches!(data, Some(FileData::Body(_))) };
         let large = match data {
@@ -58,6 +58,17 @@ impl Workspace {
         }
     }
 
+    /// Opens a regular file, and offers its body.
+    pub fn open_and_offer(&self, ino: Ino, mode: OpenMode) -> Result<(Fh, Offer), FsError> {
+        let offer = self.offer(ino, mode.write)?;
+        let fh = self.open(ino, mode)?;
+        if offer.passage.as_ref().is_some_and(Passage::writes) {
+            // Nobody will tell of it.
+            self.handles.file(fh.into())?.wrote.store(true, Ordering::Relaxed);
+        }
+        Ok((fh, offer))
+    }
+
     /// Makes and opens a regular file, and offers its body.
     pub fn create_and_offer(
         &self,
@@ -80,8 +91,8 @@ impl Workspace {
                 return Err(error);
             }
         };
-        let (attr, offer) = (self.getattr(ino)?, self.offer(ino, true)?);
         let mode = OpenMode { write: true, ..OpenMode::default() };
-        Ok((attr, self.open(ino, mode)?, offer))
+        let (fh, offer) = self.open_and_offer(ino, mode)?;
+        Ok((self.getattr(ino)?, fh, offer))
     }
 }
