@@ -6,7 +6,7 @@ use crate::older::make_older;
 use crate::oracle::{Oracle, difference, read_tree};
 use crate::support::{Kind, Server, mounts, wait_until};
 use crate::workload::{Random, next, perform};
-use crate::world::{World, kill};
+use crate::world::{World, kill, options};
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -94,6 +94,9 @@ impl Run {
     fn toft(&self, words: &[&str]) -> Command {
         let mut command = self.world.host.command(env!("CARGO_BIN_EXE_toft"));
         command.args(words);
+        if words.first() == Some(&"mount") {
+            command.args(options());
+        }
         command
     }
 

@@ -11,6 +11,12 @@ pub struct World {
     pub dir: PathBuf,
 }
 
+/// What every mount here gets besides, for runs by hand: `TOFT_TEST_OPTIONS=passthrough`.
+pub fn options() -> Vec<String> {
+    let options = std::env::var("TOFT_TEST_OPTIONS").ok();
+    options.map_or(Vec::new(), |options| vec!["-o".into(), options])
+}
+
 impl World {
     pub fn new() -> Self {
         let host = Host::new();
@@ -27,7 +33,7 @@ impl World {
 
     pub fn mount(&self, source: &Path) {
         let mut mount = self.host.command(env!("CARGO_BIN_EXE_toft"));
-        mount.arg("mount").arg(source).arg(&self.dir);
+        mount.arg("mount").arg(source).arg(&self.dir).args(options());
         let ran = self.host.run(mount);
         assert_eq!(ran.code, 0, "{}\n{}", ran.stderr, self.daemon_logs());
     }
