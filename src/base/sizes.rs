@@ -7,7 +7,7 @@
 
 use crate::types::{HashKind, Oid};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -32,8 +32,8 @@ impl SizeTable {
         Ok(Self { file, entries, hash })
     }
 
-    /// Makes the table of `sizes` at `path`, in place of the one that may be there.
-    pub fn write(path: &Path, hash: HashKind, mut sizes: Vec<(Oid, u64)>) -> io::Result<()> {
+    /// The bytes of a table of `sizes`.
+    pub fn encode(hash: HashKind, mut sizes: Vec<(Oid, u64)>) -> Vec<u8> {
         sizes.sort_unstable();
         sizes.dedup();
         let mut bytes = Vec::with_capacity(sizes.len() * entry_len(hash));
@@ -43,9 +43,7 @@ impl SizeTable {
             bytes.extend_from_slice(&size.to_le_bytes());
             bytes.extend_from_slice(&crc32c::crc32c(&bytes[start..]).to_le_bytes());
         }
-        let new = path.with_extension(format!("new-{}", std::process::id()));
-        File::create(&new)?.write_all(&bytes)?;
-        std::fs::rename(&new, path)
+        bytes
     }
 
     /// The size of the content `oid`, if it is known.
@@ -152,7 +150,7 @@ mod tests {
     fn table(hash: HashKind, sizes: Vec<(Oid, u64)>) -> (tempfile::TempDir, SizeTable) {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("sizes");
-        SizeTable::write(&path, hash, sizes).expect("room");
+        std::fs::write(&path, SizeTable::encode(hash, sizes)).expect("room");
         let table = SizeTable::open(&path, hash).expect("it is there");
         (dir, table)
     }

@@ -8,7 +8,7 @@ use super::walk::Hidden;
 use super::{DotgitError, Result, hidden, index};
 use crate::base::SizeTable;
 use crate::git::Repo;
-use crate::sys::{Disk, Reason, make_private_dir, replace_file};
+use crate::sys::{Disk, Reason, create_anew, make_private_dir, replace_file};
 use crate::types::Oid;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -64,8 +64,8 @@ pub fn install_index(
         make_private_dir(cache).map_err(DotgitError::io(cache))?;
         prune(cache, INDEX);
         prune(cache, SIZES);
-        let sizes = size_table(cache, tree);
-        if let Err(error) = SizeTable::write(&sizes, repo.hash_kind(), filled.sizes) {
+        let sizes = SizeTable::encode(repo.hash_kind(), filled.sizes);
+        if let Err(error) = keep(disk, &size_table(cache, tree), &sizes) {
             tracing::debug!(%error, "sizes will be asked of the objects");
         }
         replace_file(disk, &cached, &bytes, Reason::Manifest).map_err(DotgitError::io(&cached))?;
@@ -88,6 +88,14 @@ fn name(tree: Oid, stat: BaseStat) -> String {
 /// did not.)
 pub fn size_table(cache: &Path, tree: Oid) -> PathBuf {
     cache.join(format!("{SIZES}v{FORMAT}-{tree}"))
+}
+
+/// Puts a file in place of another as a whole, not durably: what power loss leaves is seen to be none.
+fn keep(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let file = create_anew(disk, &new)?;
+    disk.write_all_at(&file, bytes, 0)?;
+    disk.rename(&new, path)
 }
 
 /// The newest table: most files are the same from commit to commit.
