@@ -66,10 +66,12 @@ impl Bodies {
     /// Gives the folder `into` the bodies `live`, which a freeze holds: from now on they are shared.
     fn share(&self, into: &Path, live: impl Iterator<Item = BodyId>) -> io::Result<()> {
         self.disk.create_dir(into)?;
+        // No others are passed until the sharing ends.
+        let passed = self.passages.bodies();
         for id in live {
             let to = content::path(into, id);
             self.disk.create_dir(content::shard_of(&to))?;
-            if self.passages.bodies().contains(&id) {
+            if passed.contains(&id) {
                 copy_file(&*self.disk, &self.path(id), &to)?;
                 continue;
             }

@@ -95,11 +95,6 @@ impl Passages {
 }
 
 impl Passage {
-    /// Which body it leads to.
-    pub fn body(&self) -> BodyId {
-        self.body.id
-    }
-
     /// Whether the body may be written to.
     pub fn writes(&self) -> bool {
         self.writes

@@ -80,10 +80,10 @@ impl Workspace {
         let name = &Name::new(name)?;
         let new = NewNode { caller, parent, name, perm, rdev: 0 };
         let body = self.overlay.bodies().create()?;
-        // Its file may have been made long before.
-        body.set_mtime(self.clock.now())?;
         let data = NodeData::Regular(FileData::Body(body.id));
-        let made = self.edit(|edit| edit.make(&new, data.clone()));
+        // Its file may have been made long before.
+        let dated = body.set_mtime(self.clock.now()).map_err(FsError::from);
+        let made = dated.and_then(|()| self.edit(|edit| edit.make(&new, data.clone())));
         let ino = match made {
             Ok(ino) => ino,
             Err(error) => {
