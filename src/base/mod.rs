@@ -4,7 +4,8 @@
 //! Invariants: no read waits for the network: what is not on this host is [`BaseError::Away`], and
 //! who holds no lock may call for it and come again. What is returned was checked against its id; a name that may not exist in a file
 //! system is never an entry; caches are bounded and a leaf in the order of locks.
-//! A crash leaves: nothing (temporary files have no name).
+//! A crash leaves: caches in the store, which are compared with what they stand for (other temporary
+//! files have no name).
 
 mod blob;
 mod cache;
@@ -12,11 +13,13 @@ mod disguise;
 mod error;
 mod fill;
 mod hydrate;
+mod objects;
 mod shelf;
 mod sizes;
 mod spill;
 mod tree;
 mod trees;
+mod undone;
 
 pub use blob::Blob;
 pub use disguise::is_dotgit_disguise;
@@ -30,15 +33,14 @@ use crate::git::Repo;
 use crate::types::Oid;
 use cache::Cache;
 use hydrate::Hydrator;
+use objects::Objects;
 use spill::Spill;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use trees::Trees;
 
 /// Memory for file contents.
 const BLOBS: u64 = 6 << 20;
-/// Memory for file sizes. The kernel keeps them too, so that few are asked for twice.
-const SIZES: u64 = 2 << 20;
 /// Content above this goes through a file: to undo its deltas takes several times its size.
 const BIG: u64 = 2 << 20;
 /// Disk for such files, over and above those that are open.
@@ -47,10 +49,8 @@ const FILES: u64 = 1 << 30;
 /// Reads the base through bounded caches. Threads share it.
 pub struct Base {
     repo: Repo,
+    objects: Arc<Objects>,
     trees: Arc<Trees>,
-    sizes: Cache<u64>,
-    /// What was known of sizes before anybody looked.
-    known_sizes: Option<SizeTable>,
     blobs: Cache<Blob>,
     files: Cache<Blob>,
     spill: Spill,
@@ -60,11 +60,11 @@ pub struct Base {
 impl Base {
     /// Reads from `repo`; big blobs are spilled into nameless files in `spill_dir`.
     pub fn new(repo: Repo, spill_dir: PathBuf) -> Base {
+        let objects = Arc::new(Objects::new(repo.clone()));
         Base {
-            trees: Arc::new(Trees::new(repo.clone())),
+            trees: Arc::new(Trees::new(objects.clone())),
+            objects,
             repo,
-            sizes: Cache::new(SIZES),
-            known_sizes: None,
             blobs: Cache::new(BLOBS),
             files: Cache::new(FILES),
             spill: Spill::new(spill_dir),
@@ -83,17 +83,19 @@ impl Base {
         Ok(base)
     }
 
-    /// Big blobs lie in `dir` instead, where other workspaces find them, too.
+    /// Big blobs lie in the folder `cache` instead, and small objects are kept there undone, where
+    /// other workspaces find them, too.
     #[must_use]
-    pub fn sharing(mut self, dir: PathBuf) -> Self {
-        self.spill.share(dir);
+    pub fn sharing(mut self, cache: &Path) -> Self {
+        self.spill.share(cache.join("blobs"));
+        self.objects.share(&cache.join("undone"));
         self
     }
 
     /// Sizes are looked up in `table` first.
     #[must_use]
-    pub fn knowing(mut self, table: SizeTable) -> Self {
-        self.known_sizes = Some(table);
+    pub fn knowing(self, table: SizeTable) -> Self {
+        self.objects.know_sizes(table);
         self
     }
 
@@ -109,18 +111,13 @@ impl Base {
 
     /// The length of a file.
     pub fn blob_size(&self, oid: Oid) -> Result<u64, BaseError> {
-        if let Some(size) = self.sizes.get(oid) {
-            return Ok(size);
-        }
-        if let Some(size) = self.known_sizes.as_ref().and_then(|table| table.get(oid)) {
+        if let Some(size) = self.objects.size_known(oid) {
             return Ok(size);
         }
         if self.hydrator.is_some() && !self.repo.missing(&[oid]).is_empty() {
             return Err(BaseError::Away(oid));
         }
-        let size = self.repo.blob_size(oid)?;
-        self.sizes.insert(oid, size, 0);
-        Ok(size)
+        Ok(self.objects.size(oid)?)
     }
 
     /// The content of a file, if it is here ([`BaseError::Away`]).
@@ -128,14 +125,21 @@ impl Base {
         if let Some(blob) = self.blobs.get(oid).or_else(|| self.files.get(oid)) {
             return Ok(blob);
         }
+        if let Some(bytes) = self.objects.blob_undone(oid) {
+            return Ok(self.keep(oid, bytes));
+        }
         let size = self.blob_size(oid)?;
         if size > BIG {
             let keep = |blob: &Blob| self.files.insert(oid, blob.clone(), size);
             return self.spill.fetch(&self.repo, oid, || self.files.get(oid), keep);
         }
-        let blob = Blob::Memory(self.repo.blob(oid)?.into());
-        self.blobs.insert(oid, blob.clone(), size);
-        Ok(blob)
+        Ok(self.keep(oid, self.objects.blob(oid)?))
+    }
+
+    fn keep(&self, oid: Oid, bytes: Vec<u8>) -> Blob {
+        let blob = Blob::Memory(bytes.into());
+        self.blobs.insert(oid, blob.clone(), blob.len());
+        blob
     }
 
     /// Calls for the content `oid`; `then` is run when it is here or does not come, perhaps at once,

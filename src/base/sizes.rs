@@ -1,116 +1,120 @@
 //! The sizes of a commit's files, as a sorted file that all workspaces of a remote read.
 //!
 //! A pack tells a size only by undoing the beginning of a delta, some 10 us each, and the first walk
-//! through a mount asks for all of them. An entry is `id | size u64 | crc32c u32 of both`,
-//! little-endian, in the order of the ids. Ids are spread evenly, so that one read at the place where
-//! an id would be finds it. The file is a cache and was not synced: an entry that is torn is none.
+//! through a mount asks for all of them. The file is a cache and was not synced: what is torn is none.
+//!
+//! Entries `id | size u64 | crc32c u32 of both`, in the order of the ids; then a fanout as in a pack's
+//! index: how many entries come before those whose ids begin with these bits, u32 each, by as many
+//! leading bits as leave half of [`WINDOW`] entries to each, and the number of all. Little-endian.
 
 use crate::types::{HashKind, Oid};
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 const SIZE_LEN: usize = 8;
 const CRC_LEN: usize = 4;
-/// The least entries that are read at once.
-const WINDOW: u64 = 64;
+const NUMBER_LEN: usize = 4;
+/// The most entries that are read at once; half as many are usual.
+const WINDOW: usize = 64;
 
 /// Tells sizes without looking at objects.
 #[derive(Debug)]
 pub struct SizeTable {
     file: File,
-    entries: u64,
     hash: HashKind,
+    entries: usize,
 }
 
 impl SizeTable {
     /// Opens the table at `path`, which was made for objects of this kind.
     pub fn open(path: &Path, hash: HashKind) -> io::Result<Self> {
         let file = File::open(path)?;
-        let entries = file.metadata()?.len() / entry_len(hash) as u64;
-        Ok(Self { file, entries, hash })
+        let len = file.metadata()?.len();
+        let mut end = [0; NUMBER_LEN];
+        file.read_exact_at(&mut end, len.saturating_sub(NUMBER_LEN as u64))?;
+        let entries = number(&end);
+        let whole = entries * entry_len(hash) + ((1 << bits_for(entries)) + 1) * NUMBER_LEN;
+        match whole as u64 == len {
+            true => Ok(Self { file, hash, entries }),
+            false => Err(io::ErrorKind::InvalidData.into()),
+        }
     }
 
     /// The bytes of a table of `sizes`.
     pub fn encode(hash: HashKind, mut sizes: Vec<(Oid, u64)>) -> Vec<u8> {
         sizes.sort_unstable();
         sizes.dedup();
-        let mut bytes = Vec::with_capacity(sizes.len() * entry_len(hash));
+        let bits = bits_for(sizes.len());
+        let mut fanout = vec![0_u32; 1 << bits];
+        let mut bytes = Vec::with_capacity(sizes.len() * entry_len(hash) + fanout.len() * 4);
         for (oid, size) in &sizes {
             let start = bytes.len();
             bytes.extend_from_slice(oid.as_bytes());
             bytes.extend_from_slice(&size.to_le_bytes());
             bytes.extend_from_slice(&crc32c::crc32c(&bytes[start..]).to_le_bytes());
+            fanout[leading(*oid, bits)] += 1;
+        }
+        let mut before = 0_u32;
+        bytes.extend_from_slice(&before.to_le_bytes());
+        for count in &fanout {
+            before += count;
+            bytes.extend_from_slice(&before.to_le_bytes());
         }
         bytes
     }
 
     /// The size of the content `oid`, if it is known.
     pub fn get(&self, oid: Oid) -> Option<u64> {
-        let expected = self.expected_place(oid);
-        let mut reach = WINDOW.max(self.entries.isqrt());
-        loop {
-            let start = expected.saturating_sub(reach);
-            let end = self.entries.min(expected + reach);
-            if start >= end {
-                return None;
+        let mut place = self.place(oid).ok()?;
+        // Only ids that somebody chose lie so close together.
+        while place.len() > WINDOW {
+            let middle = place.start.midpoint(place.end);
+            let entry = self.read(middle..middle + 1).ok()?;
+            if entry[..self.hash.len_in_bytes()] <= *oid.as_bytes() {
+                place.start = middle;
+            } else {
+                place.end = middle;
             }
-            let window = self.read(start, end).ok()?;
-            match find(&window, oid, entry_len(self.hash)) {
-                Place::Here(entry) => return size_of_entry(entry),
-                Place::Before if start > 0 => {}
-                Place::Behind if end < self.entries => {}
-                _ => return None,
-            }
-            reach *= 8;
         }
+        let window = self.read(place).ok()?;
+        let mut entries = window.chunks(entry_len(self.hash));
+        size_of_entry(entries.find(|entry| entry.starts_with(oid.as_bytes()))?)
     }
 
-    /// Where an id lies if all are spread evenly.
-    fn expected_place(&self, oid: Oid) -> u64 {
-        let mut head = [0; 8];
-        head.copy_from_slice(&oid.as_bytes()[..8]);
-        let share = u128::from(u64::from_be_bytes(head)) * u128::from(self.entries);
-        u64::try_from(share >> 64).expect("less than the number of entries")
+    /// The entries among which `oid` is.
+    fn place(&self, oid: Oid) -> io::Result<Range<usize>> {
+        let index = leading(oid, bits_for(self.entries));
+        let fanout = self.entries * entry_len(self.hash);
+        let mut ends = [0; 2 * NUMBER_LEN];
+        self.file.read_exact_at(&mut ends, (fanout + index * NUMBER_LEN) as u64)?;
+        let (start, end) = ends.split_at(NUMBER_LEN);
+        Ok(number(start)..number(end).min(self.entries))
     }
 
-    fn read(&self, start: u64, end: u64) -> io::Result<Vec<u8>> {
-        let len = entry_len(self.hash) as u64;
-        let window = usize::try_from((end - start) * len).map_err(io::Error::other)?;
-        let mut bytes = vec![0; window];
-        self.file.read_exact_at(&mut bytes, start * len)?;
+    fn read(&self, entries: Range<usize>) -> io::Result<Vec<u8>> {
+        let len = entry_len(self.hash);
+        let mut bytes = vec![0; entries.len() * len];
+        self.file.read_exact_at(&mut bytes, (entries.start * len) as u64)?;
         Ok(bytes)
     }
 }
 
-/// Where an id is in a window of the table.
-enum Place<'a> {
-    Here(&'a [u8]),
-    Before,
-    Behind,
-    /// It would be here, and is not.
-    Nowhere,
+/// How many leading bits of an id the fanout tells apart.
+fn bits_for(entries: usize) -> u32 {
+    (entries * 2 / WINDOW).max(1).ilog2()
 }
 
-fn find(window: &[u8], oid: Oid, entry_len: usize) -> Place<'_> {
-    let entry = |index: usize| &window[index * entry_len..][..entry_len];
-    let wanted = oid.as_bytes();
-    let (mut low, mut high) = (0, window.len() / entry_len);
-    let count = high;
-    while low < high {
-        let middle = low.midpoint(high);
-        match entry(middle)[..wanted.len()].cmp(wanted) {
-            std::cmp::Ordering::Equal => return Place::Here(entry(middle)),
-            std::cmp::Ordering::Less => low = middle + 1,
-            std::cmp::Ordering::Greater => high = middle,
-        }
-    }
-    match low {
-        0 => Place::Before,
-        _ if low == count => Place::Behind,
-        _ => Place::Nowhere,
-    }
+/// The first `bits` of `oid`.
+fn leading(oid: Oid, bits: u32) -> usize {
+    let head = u32::from_be_bytes(oid.as_bytes()[..4].try_into().expect("an id is longer"));
+    (u64::from(head) >> (32 - bits)) as usize
+}
+
+fn number(bytes: &[u8]) -> usize {
+    u32::from_le_bytes(bytes.try_into().expect("four bytes")) as usize
 }
 
 fn size_of_entry(entry: &[u8]) -> Option<u64> {
@@ -191,14 +195,13 @@ mod tests {
         let (dir, table) = table(hash, vec![(oid(hash, 1), 10), (oid(hash, 2), 20)]);
         let path = dir.path().join("sizes");
         let mut bytes = std::fs::read(&path).expect("the table");
-        let last = bytes.len() - CRC_LEN - 1;
-        bytes[last] ^= 1;
+        bytes[entry_len(hash) - CRC_LEN - 1] ^= 1;
         std::fs::write(&path, &bytes).expect("room");
         let found = [1, 2].map(|number| table.get(oid(hash, number)));
         assert_eq!(found.iter().filter(|found| found.is_some()).count(), 1, "{found:?}");
-        File::options().write(true).open(&path).expect("it").set_len(40).expect("cut");
-        let table = SizeTable::open(&path, hash).expect("it is there");
-        let found = [1, 2].map(|number| table.get(oid(hash, number)));
-        assert_eq!(found.iter().filter(|found| found.is_some()).count(), 1, "{found:?}");
+        for len in [0, 3, 40, bytes.len() as u64 - 1] {
+            File::options().write(true).open(&path).expect("it").set_len(len).expect("cut");
+            assert!(SizeTable::open(&path, hash).is_err(), "cut to {len}");
+        }
     }
 }

@@ -22,6 +22,8 @@ pub struct Entry {
     pub mode: TreeMode,
     /// The object it names.
     pub oid: Oid,
+    /// Its length, where that was known before anybody asked.
+    pub size: Option<u64>,
 }
 
 impl Tree {
@@ -31,7 +33,7 @@ impl Tree {
         let mut tree = Tree::default();
         for RawEntry { mode, name, oid } in raw {
             match admit(mode, &name) {
-                Ok((name, mode)) => tree.entries.push(Entry { name, mode, oid }),
+                Ok((name, mode)) => tree.entries.push(Entry { name, mode, oid, size: None }),
                 Err(why) => tree.hidden.push((name, why)),
             }
         }
@@ -50,6 +52,14 @@ impl Tree {
     pub(super) fn files(&self) -> impl Iterator<Item = Oid> + '_ {
         let is_file = |entry: &&Entry| !entry.mode.is_dir();
         self.entries.iter().filter(is_file).map(|entry| entry.oid)
+    }
+
+    /// Tells the sizes of all its files and links, in their order.
+    pub(super) fn set_sizes(&mut self, sizes: &[u64]) {
+        let files = self.entries.iter_mut().filter(|entry| !entry.mode.is_dir());
+        for (file, size) in files.zip(sizes) {
+            file.size = Some(*size);
+        }
     }
 
     /// How many entries show as directories.

@@ -1,8 +1,8 @@
 //! Directories of the base, cached, and how they lie to each other.
 
 use super::cache::Cache;
+use super::objects::Objects;
 use super::{BaseError, Tree};
-use crate::git::Repo;
 use crate::types::{Oid, TreeMode};
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ const TREES: u64 = 4 << 20;
 
 /// Reads directories through a bounded cache.
 pub(super) struct Trees {
-    repo: Repo,
+    objects: Arc<Objects>,
     cache: Cache<Arc<Tree>>,
 }
 
 impl Trees {
-    pub(super) fn new(repo: Repo) -> Self {
-        Self { repo, cache: Cache::new(TREES) }
+    pub(super) fn new(objects: Arc<Objects>) -> Self {
+        Self { objects, cache: Cache::new(TREES) }
     }
 
     /// The directory with the tree id `oid`.
@@ -25,7 +25,7 @@ impl Trees {
         if let Some(tree) = self.cache.get(oid) {
             return Ok(tree);
         }
-        let tree = Arc::new(Tree::sift(self.repo.tree(oid)?));
+        let tree = Arc::new(self.objects.tree(oid)?);
         self.cache.insert(oid, Arc::clone(&tree), tree.weight() as u64);
         Ok(tree)
     }

@@ -15,7 +15,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Version of what is cached: the way to inode numbers is part of it.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// How many are kept in one store.
 const KEPT: usize = 8;
 /// How the names of the two kinds begin.

@@ -39,6 +39,7 @@ pub use credential::Credential;
 pub use error::{GitError, Result};
 pub use exclude::Excludes;
 pub use filter::Filters;
+pub use gix::objs::Kind as ObjectKind;
 pub use glob::Glob;
 pub use hash::Hasher;
 pub use identity::{Date, Identity, Person, Signature};

@@ -87,11 +87,12 @@ impl Repo {
 
     /// The entries of a tree in stored order, not judged; see [`RawEntry`].
     pub fn tree(&self, oid: Oid) -> Result<Vec<RawEntry>> {
-        if oid == self.empty_tree() {
-            return Ok(Vec::new());
-        }
-        let data = self.object(oid, Kind::Tree)?;
-        tree::parse(&data, self.inner.hash).map_err(|why| corrupt(oid, why))
+        self.parse_tree(oid, &self.object(oid, Kind::Tree)?)
+    }
+
+    /// The entries of the tree `oid` whose content is `data`.
+    pub fn parse_tree(&self, oid: Oid, data: &[u8]) -> Result<Vec<RawEntry>> {
+        tree::parse(data, self.inner.hash).map_err(|why| corrupt(oid, why))
     }
 
     /// The length of a blob, without reading its content.
@@ -174,9 +175,19 @@ impl Repo {
         }
     }
 
+    /// Whether `data` is the content of the object `oid`.
+    pub fn is_object(&self, kind: Kind, oid: Oid, data: &[u8]) -> bool {
+        gix::objs::compute_hash(self.inner.hash, kind, data).is_ok_and(|actual| actual == oid)
+    }
+
+    /// The content of an object of this kind. It is checked against its id.
+    ///
     /// What cannot be read is looked for again in the store as it is then: git may just have put it
     /// into another pack and taken the old one away.
-    fn object(&self, oid: Oid, kind: Kind) -> Result<Vec<u8>> {
+    pub fn object(&self, oid: Oid, kind: Kind) -> Result<Vec<u8>> {
+        if kind == Kind::Tree && oid == self.empty_tree() {
+            return Ok(Vec::new());
+        }
         let mut found = self.try_object(oid, kind);
         for _ in 0..LOOKS_AGAIN {
             if found.is_ok() || !self.inner.odb.refresh_if_stale() {

@@ -118,7 +118,7 @@ fn shape(view: &View<'_>, ino: Ino) -> Looked<Shape> {
             };
             of_node(&node.data, meta, links)
         }
-        Inode::Base { mode, oid, .. } => of_base(mode, oid, meta),
+        Inode::Base { mode, oid, .. } => of_base(mode, oid, None, meta),
         Inode::GitFile => {
             let size = Size::Known(view.workspace.config.gitfile.len() as u64);
             Shape { kind: FileKind::Regular, meta, links: Links::Known(meta.nlink), size }
@@ -129,8 +129,8 @@ fn shape(view: &View<'_>, ino: Ino) -> Looked<Shape> {
 /// The shape of a child that was just found; None for what takes more than a look at its node.
 pub(super) fn shape_of(view: &View<'_>, child: Child) -> Option<Shape> {
     match child {
-        Child::Base(_, mode, oid) => {
-            Some(of_base(mode, oid, view.workspace.config.base_meta(mode)))
+        Child::Base(_, mode, oid, size) => {
+            Some(of_base(mode, oid, size, view.workspace.config.base_meta(mode)))
         }
         Child::Node(ino) => {
             let node = view.index.node(ino)?;
@@ -146,8 +146,9 @@ fn of_node(data: &NodeData, meta: Meta, links: u32) -> Shape {
     Shape { kind: data.kind(), meta, links: Links::Known(links), size: node_size(data) }
 }
 
-fn of_base(mode: TreeMode, oid: Oid, meta: Meta) -> Shape {
+fn of_base(mode: TreeMode, oid: Oid, size: Option<u64>, meta: Meta) -> Shape {
     let kind = kind(mode);
+    let size = size.map_or(Size::Blob(oid), Size::Known);
     let (links, size) = match (kind, mode) {
         (FileKind::Directory, TreeMode::Tree) if meta.nlink > 0 => {
             (Links::Tree(oid), Size::Known(DIRECTORY_SIZE))
@@ -156,7 +157,7 @@ fn of_base(mode: TreeMode, oid: Oid, meta: Meta) -> Shape {
             let count = if meta.nlink > 0 { nlink_with(0) } else { 0 };
             (Links::Known(count), Size::Known(DIRECTORY_SIZE))
         }
-        _ => (Links::Known(meta.nlink), Size::Blob(oid)),
+        _ => (Links::Known(meta.nlink), size),
     };
     Shape { kind, meta, links, size }
 }

@@ -107,7 +107,7 @@ impl Edit<'_> {
 
     /// Gives `child`, which stands as `name` in the touched directory `dir`, a node.
     pub fn adopt(&mut self, dir: Ino, name: &Name, child: Child) {
-        if let Child::Base(ino, mode, oid) = child {
+        if let Child::Base(ino, mode, oid, _) = child {
             let node = self.workspace.config.base_node(dir, mode, oid);
             self.push(Change::PutNode(ino, node));
             self.push(Change::SetSlot(dir, name.clone(), Some(Slot::Entry(ino))));

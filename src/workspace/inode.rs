@@ -84,9 +84,9 @@ impl InodeTable {
         match child {
             Child::Node(ino) => self.looked_up(ino),
             Child::GitFile => self.looked_up(Ino::GITFILE),
-            Child::Base(ino, mode, oid) => {
+            Child::Base(ino, mode, oid, _) => {
                 let origin = Origin { parent, name: name.clone(), mode, oid };
-                self.looked_up_base(ino, origin).map_err(|_| FsError::Collision(ino))?;
+                self.looked_up_base(ino, origin).map_err(|Collision| FsError::Collision(ino))?;
             }
         }
         Ok(())
@@ -97,25 +97,20 @@ impl InodeTable {
         self.known.entry(ino).or_default().lookups += 1;
     }
 
-    /// Counts one lookup of the untouched base entry at `origin`.
+    /// Counts one lookup of the untouched base entry at `origin`, which is remembered.
     fn looked_up_base(&mut self, ino: Ino, origin: Origin) -> Result<(), Collision> {
-        self.remember(ino, origin)?;
-        self.looked_up(ino);
-        Ok(())
-    }
-
-    /// Keeps the origin of an inode without counting a lookup; it goes with the next `forget`.
-    fn remember(&mut self, ino: Ino, origin: Origin) -> Result<(), Collision> {
         let parent = origin.parent;
         let known = self.known.entry(ino).or_default();
         match &known.origin {
             Some(known) if (&known.parent, &known.name) != (&origin.parent, &origin.name) => {
                 return Err(Collision);
             }
-            Some(_) => return Ok(()),
-            None => known.origin = Some(origin),
+            Some(_) => known.lookups += 1,
+            None => {
+                (known.lookups, known.origin) = (known.lookups + 1, Some(origin));
+                self.known.entry(parent).or_default().children += 1;
+            }
         }
-        self.known.entry(parent).or_default().children += 1;
         Ok(())
     }
 

@@ -131,8 +131,8 @@ impl<'a> View<'a> {
     /// The directory that `child` of the directory `parent` is.
     pub fn dir_of(&self, parent: Ino, child: Child) -> Looked<DirView<'a>> {
         let (ino, tree) = match child {
-            Child::Base(ino, TreeMode::Tree, oid) => (ino, Some(self.tree(oid)?)),
-            Child::Base(ino, TreeMode::Commit, _) => (ino, None),
+            Child::Base(ino, TreeMode::Tree, oid, _) => (ino, Some(self.tree(oid)?)),
+            Child::Base(ino, TreeMode::Commit, ..) => (ino, None),
             child => return self.dir(child.ino()),
         };
         Ok(DirView { ino, parent, tree, delta: &UNTOUCHED })
@@ -157,7 +157,7 @@ impl<'a> View<'a> {
     pub fn kind(&self, child: Child) -> FileKind {
         match child {
             Child::Node(ino) => self.node_kind(ino),
-            Child::Base(_, mode, _) => kind(mode),
+            Child::Base(_, mode, ..) => kind(mode),
             Child::GitFile => FileKind::Regular,
         }
     }

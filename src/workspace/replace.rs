@@ -135,7 +135,7 @@ impl View<'_> {
             (None, Some(child)) => self.is_dir(child) && step.new.is_some(),
             (None, None) => true,
             (Some(_), None | Some(Child::GitFile)) => false,
-            (Some(expected), Some(Child::Base(_, mode, oid))) => (mode, oid) == expected,
+            (Some(expected), Some(Child::Base(_, mode, oid, _))) => (mode, oid) == expected,
             (Some(expected), Some(Child::Node(ino))) => {
                 let frozen = frozen_ino(freeze, &step.names) == Some(ino);
                 let node = self.index.node(ino).ok_or(FsError::Stale(ino))?;

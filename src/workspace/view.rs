@@ -17,8 +17,8 @@ pub(super) static UNTOUCHED: BTreeMap<Name, Slot> = BTreeMap::new();
 pub(super) enum Child {
     /// An inode with a node in the overlay.
     Node(Ino),
-    /// An untouched entry of the base.
-    Base(Ino, TreeMode, Oid),
+    /// An untouched entry of the base, with its size where that is known.
+    Base(Ino, TreeMode, Oid, Option<u64>),
     /// `.git` at the root.
     GitFile,
 }
@@ -141,7 +141,7 @@ impl DirView<'_> {
 
     fn untouched(&self, entry: &Entry) -> Child {
         let ino = Ino::of_base_child(self.ino, entry.name.as_bytes());
-        Child::Base(ino, entry.mode, entry.oid)
+        Child::Base(ino, entry.mode, entry.oid, entry.size)
     }
 }
 

@@ -4,9 +4,9 @@ use crate::git::Sandbox;
 use crate::random::Random;
 use std::sync::Arc;
 use toft::base::{Base, BaseError, Blob, SizeTable, Tree, is_dotgit_disguise};
-use toft::git::RawEntry;
+use toft::git::{RawEntry, TreeItem};
 use toft::sys::OsDisk;
-use toft::types::{HashKind, Oid, TreeMode};
+use toft::types::{HashKind, Name, Oid, TreeMode};
 
 fn base(sandbox: &Sandbox) -> Base {
     Base::new(sandbox.open(), sandbox.gitdir().join("spill"))
@@ -236,9 +236,9 @@ fn a_big_blob_is_undone_once_for_all_who_share_and_again_where_its_file_was_dama
     let oid = writer.blob(&big).unwrap();
     writer.finish(&OsDisk::default()).unwrap();
     let shared = sandbox.gitdir().join("shared");
-    let kept = shared.join(oid.to_string());
+    let kept = shared.join("blobs").join(oid.to_string());
     let read = || {
-        let blob = base(&sandbox).sharing(shared.clone()).blob(oid).unwrap();
+        let blob = base(&sandbox).sharing(&shared).blob(oid).unwrap();
         let mut bytes = vec![0; big.len() + 1];
         let count = blob.read_at(&mut bytes, 0).unwrap();
         assert!(bytes[..count] == big, "the blob, whole");
@@ -254,6 +254,54 @@ fn a_big_blob_is_undone_once_for_all_who_share_and_again_where_its_file_was_dama
     assert!(std::fs::read(&kept).unwrap() == big, "made again");
     std::fs::remove_dir_all(&shared).unwrap();
     std::fs::write(&shared, "not a folder").unwrap();
-    let blob = base(&sandbox).sharing(shared.clone()).blob(oid).unwrap();
+    let blob = base(&sandbox).sharing(&shared).blob(oid).unwrap();
     assert_eq!(blob.len(), big.len() as u64, "without a cache it is shown all the same");
+}
+
+#[test]
+fn small_objects_are_undone_once_for_all_who_share_and_a_forged_one_is_not_believed() {
+    for hash in [HashKind::Sha1, HashKind::Sha256] {
+        let sandbox = Sandbox::new(hash);
+        let mut writer = sandbox.open().writer();
+        let blob = writer.blob(b"the content of a file").unwrap();
+        let entry = |name: &[u8]| TreeItem {
+            mode: TreeMode::Blob,
+            name: Name::new(name).unwrap(),
+            oid: blob,
+        };
+        let tree = writer.tree(vec![entry(b"a"), entry(b"b")]).unwrap();
+        writer.finish(&OsDisk::default()).unwrap();
+        let shared = sandbox.gitdir().join("shared");
+        let read = |base: &Base| -> Result<_, BaseError> {
+            let tree = base.tree(tree)?;
+            let mut bytes = [0; 100];
+            let len = base.blob(tree.find(b"b").unwrap().oid)?.read_at(&mut bytes, 0).unwrap();
+            Ok((tree.find(b"a").unwrap().size, bytes[..len].to_vec()))
+        };
+        let table = sandbox.gitdir().join("sizes");
+        std::fs::write(&table, SizeTable::encode(hash, vec![(blob, 21)])).unwrap();
+        let knowing =
+            base(&sandbox).sharing(&shared).knowing(SizeTable::open(&table, hash).unwrap());
+        assert_eq!(read(&knowing).unwrap(), (Some(21), b"the content of a file".to_vec()));
+        // Those who come later need neither the objects nor the table.
+        let objects = sandbox.gitdir().join("objects");
+        let aside = sandbox.gitdir().join("aside");
+        std::fs::rename(&objects, &aside).unwrap();
+        std::fs::create_dir(&objects).unwrap();
+        let later = base(&sandbox).sharing(&shared);
+        assert_eq!(read(&later).unwrap(), (Some(21), b"the content of a file".to_vec()));
+        assert!(read(&base(&sandbox)).is_err(), "who does not share needs them");
+        let mut bytes = std::fs::read(shared.join("undone")).unwrap();
+        let content = b"the content of a file";
+        let at = bytes.windows(content.len()).position(|window| window == content).unwrap();
+        bytes[at] ^= 1;
+        std::fs::write(shared.join("undone"), bytes).unwrap();
+        assert!(read(&base(&sandbox).sharing(&shared)).is_err());
+        std::fs::remove_dir(&objects).unwrap();
+        std::fs::rename(&aside, &objects).unwrap();
+        for _ in 0..2 {
+            let later = base(&sandbox).sharing(&shared);
+            assert_eq!(read(&later).unwrap(), (Some(21), b"the content of a file".to_vec()));
+        }
+    }
 }

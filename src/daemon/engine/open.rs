@@ -165,7 +165,7 @@ fn base(
         }
     };
     let cache = record.store.path.join(store::CACHED_FILES);
-    let base = base.sharing(cache.join("blobs"));
+    let base = base.sharing(&cache);
     // Where nobody made one, sizes are asked of the objects.
     let table = tree.map(|tree| SizeTable::open(&dotgit::size_table(&cache, tree), hash));
     Ok(match table {

@@ -1,33 +1,42 @@
 use crate::overlay::{Change, NodeData};
 use crate::types::{Attr, Ino, Name, TreeMode};
+use crate::workspace::attr::{Shape, shape_of};
 use crate::workspace::look::Inode;
-use crate::workspace::view::Child;
 use crate::workspace::{FsError, Workspace};
 
 /// What readlink(2) can return; a longer target could never be followed.
 pub(super) const TARGET_MAX: usize = 4095;
 
+/// An entry that was looked up, with its shape where that takes no more than a look.
+pub(super) type Found = (Ino, Option<Shape>);
+
 impl Workspace {
     /// Finds `name` in `parent` and counts a lookup of what it is; None when there is no such name.
     pub fn lookup(&self, parent: Ino, name: &[u8]) -> Result<Option<Attr>, FsError> {
         let name = Name::new(name)?;
-        let Some(ino) = self.find_and_count(parent, &name)? else { return Ok(None) };
-        let attr = self.getattr(ino);
+        let Some(found) = self.find_and_count(parent, &name)? else { return Ok(None) };
+        let attr = self.attr_of_found(&found);
         if attr.is_err() {
-            self.forget([(ino, 1)]);
+            self.forget([(found.0, 1)]);
         }
         attr.map(Some)
     }
 
-    fn find_and_count(&self, parent: Ino, name: &Name) -> Result<Option<Ino>, FsError> {
+    fn find_and_count(&self, parent: Ino, name: &Name) -> Result<Option<Found>, FsError> {
         self.look(|view| {
             let dir = view.dir(parent)?;
-            let child = view.child(&dir, name)?;
-            if let Some(child) = child {
-                self.inodes.lock().count(parent, child, name)?;
-            }
-            Ok(child.map(Child::ino))
+            let Some(child) = view.child(&dir, name)? else { return Ok(None) };
+            self.inodes.lock().count(parent, child, name)?;
+            Ok(Some((child.ino(), shape_of(view, child))))
         })
+    }
+
+    /// The attributes of what was looked up.
+    pub(super) fn attr_of_found(&self, (ino, shape): &Found) -> Result<Attr, FsError> {
+        match shape {
+            Some(shape) => self.attr_of(*ino, shape),
+            None => self.getattr(*ino),
+        }
     }
 
     /// Takes back lookups that were counted. Inodes without a name go with the last one.

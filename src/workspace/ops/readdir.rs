@@ -1,5 +1,6 @@
+use super::lookup::Found;
 use crate::types::{Attr, Ino};
-use crate::workspace::attr::{Shape, shape_of};
+use crate::workspace::attr::shape_of;
 use crate::workspace::view::Listed;
 use crate::workspace::{FsError, Workspace};
 use std::sync::Arc;
@@ -24,9 +25,6 @@ pub enum DirEntry<'a> {
     /// An entry of the directory.
     Listed(&'a Listed),
 }
-
-/// An entry that was looked up, with its shape where that takes no more than a look.
-type Found = (Ino, Option<Shape>);
 
 impl Workspace {
     /// Hands the entries of `dir` after the place `offset` to `each` until it returns false.
@@ -66,15 +64,12 @@ impl Workspace {
             let mut rest = batch.iter().zip(&found);
             while let Some((entry, found)) = rest.next() {
                 // What is gone since the listing was taken is left out.
-                let Some((ino, shape)) = found else { continue };
-                let attr = match shape {
-                    Some(shape) => self.attr_of(*ino, shape),
-                    None => self.getattr(*ino),
-                };
+                let Some(found) = found else { continue };
+                let (ino, attr) = (found.0, self.attr_of_found(found));
                 // It shows even where its object is damaged.
-                if !each(DirEntry::Listed(entry), Some((*ino, attr.ok()))) {
+                if !each(DirEntry::Listed(entry), Some((ino, attr.ok()))) {
                     let unseen = rest.filter_map(|(_, found)| found.as_ref());
-                    let inos = unseen.map(|(ino, _)| *ino).chain([*ino]);
+                    let inos = unseen.map(|(ino, _)| *ino).chain([ino]);
                     self.forget(inos.map(|ino| (ino, 1)));
                     return Ok(());
                 }
