@@ -3,14 +3,14 @@
 use super::change::Change;
 use super::node::{Directory, FileData, Node, NodeData};
 use super::values::Value;
-use crate::types::{BodyId, Ino};
-use std::collections::{BTreeMap, HashMap};
+use crate::types::{BodyId, Ino, InoMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// All nodes of the upper layer.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
-    nodes: HashMap<Ino, Arc<Node>>,
+    nodes: InoMap<Arc<Node>>,
     next_ino: u64,
     /// How many bytes of each segment of the value log nodes name.
     live_values: BTreeMap<u32, u64>,

@@ -5,6 +5,7 @@
 mod attr;
 mod boot;
 mod ids;
+mod ino_map;
 mod mode;
 mod name;
 mod time;
@@ -14,6 +15,7 @@ pub use boot::BootId;
 pub use gix::ObjectId as Oid;
 pub use gix::hash::Kind as HashKind;
 pub use ids::{BodyId, Fh, Ino, Seq, WorkspaceId};
+pub use ino_map::{InoHash, InoHasher, InoMap};
 pub use mode::TreeMode;
 pub use name::{NAME_MAX, Name, NameError};
 pub use time::Timespec;

@@ -4,8 +4,7 @@ use super::look::{Inode, Looked, View};
 use super::view::{Child, kind};
 use super::{FsError, Workspace};
 use crate::overlay::{FileData, Meta, NodeData};
-use crate::types::{Attr, BodyId, FileKind, Ino, Oid, TreeMode};
-use std::collections::HashMap;
+use crate::types::{Attr, BodyId, FileKind, Ino, InoMap, Oid, TreeMode};
 
 /// What a directory's size shows as: nothing depends on it.
 const DIRECTORY_SIZE: u64 = 4096;
@@ -15,7 +14,7 @@ const BLOCK: u64 = 512;
 /// Subdirectories of touched directories that somebody asked about, so that stat of a large,
 /// changing directory does not walk its delta each time.
 #[derive(Default)]
-pub(super) struct SubdirectoryCounts(HashMap<Ino, u32>);
+pub(super) struct SubdirectoryCounts(InoMap<u32>);
 
 impl SubdirectoryCounts {
     pub fn adjust(&mut self, changes: &[(Ino, i32)]) {

@@ -7,8 +7,7 @@
 
 use super::FsError;
 use super::view::Child;
-use crate::types::{Ino, Name, Oid, Timespec, TreeMode};
-use std::collections::HashMap;
+use crate::types::{Ino, InoMap, Name, Oid, Timespec, TreeMode};
 
 /// Where an untouched base inode stands, and what it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,9 +40,9 @@ pub(super) struct Collision;
 /// The table.
 #[derive(Default)]
 pub(super) struct InodeTable {
-    known: HashMap<Ino, Known>,
+    known: InoMap<Known>,
     /// Known ones that no node stands for and that lost their name, and when.
-    unlinked: HashMap<Ino, Timespec>,
+    unlinked: InoMap<Timespec>,
 }
 
 impl InodeTable {
