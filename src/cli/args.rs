@@ -10,12 +10,12 @@ use std::path::PathBuf;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    done: all pushed, or nothing to do
+  0    done: all pushed, or nothing to do (after commit and --no-push: committed)
   1    failed
   2    usage
   69   the remote cannot be reached
   75   the workspace is held by another live mount
-  76   sealed here, not pushed yet: queued, safe
+  76   committed here, could not be pushed yet: queued, safe
   77   credentials refused
   78   conflict: our commit is kept on a side branch
   79   refused by a commit guard
