@@ -139,7 +139,7 @@ impl Place {
         self.workspace(Node(1)).is_ok_and(|workspace| workspace.is_lazy())
     }
 
-    /// Whether some answers are given by other threads than those that take requests.
+    /// Whether some answers are given by other threads than those that take requests, after others.
     pub(super) fn answers_late(&self) -> bool {
         self.is_lazy() || matches!(self, Self::Many(_))
     }

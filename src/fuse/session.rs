@@ -161,12 +161,15 @@ impl Session {
 
 /// A ring and its own way to the device, if there shall be one and can be.
 fn prepare(options: &MountOptions, place: &Place, fd: &OwnedFd) -> Option<(Prepared, OwnedFd)> {
-    // Which file the kernel may have is an answer to the device.
-    let device_only = options.transport == Transport::Device || options.opens == Opens::Passed;
+    // Which file the kernel may have is an answer to the device. And a request that is answered late
+    // keeps its entry of the ring until then: few that wait for the remote would hold up all others.
+    let device_only = options.transport == Transport::Device
+        || options.opens == Opens::Passed
+        || place.answers_late();
     if device_only || RingOffer::now() != RingOffer::On {
         return None;
     }
-    let prepared = Prepared::new(place.answers_late()).and_then(|ring| Ok((ring, fd.try_clone()?)));
+    let prepared = Prepared::new().and_then(|ring| Ok((ring, fd.try_clone()?)));
     prepared.map_err(|error| tracing::debug!(%error, "no ring: the device is used")).ok()
 }
 

@@ -33,8 +33,6 @@ const THREADS: usize = 2;
 /// A thread's entries. The kernel does not look whether the thread is at work already, so that a
 /// second one would let requests wait for it while another thread has nothing to do.
 const ENTRIES: usize = 1;
-/// The same where answers are given later, by others: each keeps its entry until then.
-const ENTRIES_LATE: usize = 16;
 
 /// What the queues serve.
 #[derive(Clone)]
@@ -60,12 +58,11 @@ struct Waiting {
 pub(super) struct Ring(Vec<(Arc<Desk>, JoinHandle<()>)>);
 
 impl Prepared {
-    /// For each CPU; with `late`, some answers are given later.
-    pub fn new(late: bool) -> io::Result<Self> {
-        let entries = if late { ENTRIES_LATE } else { ENTRIES };
+    /// For each CPU.
+    pub fn new() -> io::Result<Self> {
         let cpus = offer::cpus()?;
         let numbers = (0..cpus).flat_map(|number| [number; THREADS]);
-        numbers.map(|number| Waiting::new(number, entries)).collect::<io::Result<_>>().map(Self)
+        numbers.map(Waiting::new).collect::<io::Result<_>>().map(Self)
     }
 
     /// Begins to serve, when the kernel has agreed to it.
@@ -85,13 +82,13 @@ impl Prepared {
 }
 
 impl Waiting {
-    fn new(number: u16, entries: usize) -> io::Result<Self> {
+    fn new(number: u16) -> io::Result<Self> {
         let (begin, conversation) = mpsc::channel();
         let (tell_begun, begun) = mpsc::channel();
         let (tell_made, made) = mpsc::channel();
         let thread =
             std::thread::Builder::new().name(format!("toft-ring-{number}")).spawn(move || {
-                let mut queue = match Queue::new(number, entries) {
+                let mut queue = match Queue::new(number, ENTRIES) {
                     Ok(queue) => queue,
                     Err(error) => return drop(tell_made.send(Err(error))),
                 };
