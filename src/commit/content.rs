@@ -9,11 +9,15 @@ use crate::git::{Filters, GitError, ObjectWriter};
 use crate::overlay::{Body, FileData};
 use crate::types::{Oid, Timespec};
 use std::collections::HashMap;
+use std::error::Error;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::sync::Arc;
 
 /// The largest file that is converted; conversion needs all of it in memory.
 const CONVERTED_MAX: u64 = 1 << 30;
+/// How often a file is read that is cut each time.
+const LOOKS: u32 = 100;
 
 /// Hashes of bodies and values, so that a plan reads only what changed since the last one.
 pub(super) type HashCache = HashMap<FileData, Known>;
@@ -135,19 +139,36 @@ impl<'a> Contents<'a> {
                 return Ok(known.blob);
             }
         }
-        let blob = match filters {
-            Some(filters) => self.convert(source, filters)?,
-            None => {
-                let len = content.len().map_err(unread(source.path))?;
-                self.store(source.path, &content, len)?
-            }
-        };
+        let blob = self.read_and_store(source, &content, filters, if held { 1 } else { LOOKS })?;
         // The freeze keeps a body as it is until now at least. A later write is stamped with a
         // later tick of the clock, so equal stamps mean equal bytes.
         if held && stamp.is_none_or(|(_, ctime)| ctime < self.options.now) {
             self.seen.insert(data, Known { stamp, conversion, blob });
         }
         Ok(blob)
+    }
+
+    /// Stores bytes, as they are or converted. Nobody can stop who writes to a body that is passed:
+    /// where one was cut meanwhile it is read again, up to so many `looks` in all.
+    fn read_and_store(
+        &mut self,
+        source: &Source<'_>,
+        content: &Content,
+        mut filters: Option<&mut Filters>,
+        mut looks: u32,
+    ) -> Result<Stored, CommitError> {
+        loop {
+            let len = content.len().map_err(unread(source.path))?;
+            let stored = match filters.as_deref_mut() {
+                Some(filters) => self.convert(source, filters),
+                None => self.store(source.path, content, len),
+            };
+            looks -= 1;
+            match stored {
+                Err(error) if looks > 0 && is_cut_short(&error) => {}
+                stored => return stored,
+            }
+        }
     }
 
     /// Stores bytes as they are.
@@ -200,6 +221,19 @@ impl Known {
         };
         self.stamp == stamp && same
     }
+}
+
+/// Whether there were fewer bytes than there had been.
+fn is_cut_short(error: &CommitError) -> bool {
+    let mut cause = Some(error as &dyn Error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<io::Error>();
+        if io.is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn stamp_of(body: &Body) -> std::io::Result<Stamp> {

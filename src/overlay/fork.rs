@@ -72,7 +72,7 @@ impl Bodies {
             let to = content::path(into, id);
             self.disk.create_dir(content::shard_of(&to))?;
             if passed.contains(&id) {
-                copy_file(&*self.disk, &self.path(id), &to)?;
+                self.copy_passed(id, &to)?;
                 continue;
             }
             share_file(&*self.disk, &self.path(id), &to)?;
@@ -82,7 +82,24 @@ impl Bodies {
         }
         Ok(())
     }
+
+    /// Nobody can stop who writes to it: where it was cut meanwhile it is copied again.
+    fn copy_passed(&self, id: BodyId, to: &Path) -> io::Result<()> {
+        let from = self.path(id);
+        for _ in 1..LOOKS {
+            match copy_file(&*self.disk, &from, to) {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    self.disk.remove_file(to)?;
+                }
+                done => return done,
+            }
+        }
+        copy_file(&*self.disk, &from, to)
+    }
 }
+
+/// How often a body is copied that is cut each time.
+const LOOKS: u32 = 100;
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> OverlayError {
     let path = path.to_owned();

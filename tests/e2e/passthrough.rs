@@ -5,6 +5,7 @@ use super::work::{assert_sound, history, mount, status, text, try_mount, umount}
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const LEN: usize = 300_000;
 
@@ -106,6 +107,50 @@ fn a_merge_leaves_alone_what_is_being_written() {
     });
     assert!(kept, "code {code}, {tips}");
     assert!(history(&repo, "main").len() > 2);
+    assert_sound(&repo);
+}
+
+/// Says so however its scope is left.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_while_it_is_read_fails_no_commit_and_no_fork() {
+    if !can("a_file_that_is_cut_while_it_is_read_fails_no_commit_and_no_fork") {
+        return;
+    }
+    let server = Server::start(Kind::File);
+    let repo = server.seeded("r.git");
+    let host = Host::new();
+    let dir = mount(&host, &server.url("r.git"), "r", "-o passthrough");
+    fs::write(dir.join(".gitattributes"), "converted text\n").expect("write");
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let _end = Ends(&ended);
+        for name in ["cut", "converted"] {
+            let (file, ended) = (File::create(dir.join(name)).expect("create"), &ended);
+            scope.spawn(move || {
+                while !ended.load(Ordering::Relaxed) {
+                    file.write_all_at(&[b'x'; LEN], 0).expect("write");
+                    file.set_len(10).expect("cut");
+                }
+            });
+        }
+        for round in 0..20 {
+            host.toft_with(&["commit", "-m", "round", text(&dir)]).expect_code(0);
+            let name = format!("fork{round}");
+            host.toft_with(&["fork", text(&dir), &name]).expect_code(0);
+        }
+    });
+    umount(&host, &dir, "").expect_code(0);
+    for name in ["cut", "converted"] {
+        assert_eq!(on_the_remote(&host, &repo, name), [b'x'; 10]);
+    }
     assert_sound(&repo);
 }
 
