@@ -48,7 +48,7 @@ pub use merge::{ConflictPath, MergeOutcome, Side};
 pub use porcelain::{LsRemote, PushResult};
 pub use process::Git;
 pub use redact::{redact, redact_url, strip_escapes};
-pub use refs::{Head, files_below, is_branch_name};
+pub use refs::{Head, RefValue, files_below, is_branch_name};
 pub use remote::{Depth, FetchOptions, PROMISOR, PushUpdate};
 pub use repo::{CommitInfo, Repo};
 pub use tree::{RawEntry, TreeItem};

@@ -6,6 +6,7 @@
 //! Must not know: what the bytes mean.
 //! Invariant: an fsync that failed is reported once and never tried again here.
 
+mod beside;
 mod boot;
 mod cancel;
 mod clock;
@@ -16,6 +17,7 @@ mod memory;
 mod private;
 mod process;
 
+pub use beside::beside;
 pub use boot::current_boot;
 pub use cancel::Cancel;
 pub use clock::{Clock, OsClock};

@@ -7,7 +7,7 @@ mod index;
 mod spool;
 
 use super::{GitError, Result};
-use crate::sys::{Disk, Reason};
+use crate::sys::{Disk, Reason, beside};
 use crate::types::{HashKind, Oid};
 use gix::hash::hasher;
 use gix::objs::Kind;
@@ -126,8 +126,9 @@ impl PackWriter {
         let bytes = index::encode(&mut self.entries, checksum).map_err(write())?;
         let idx = Temporary::create(disk, &dir).map_err(write())?;
         disk.write_all_at(idx.file(), &bytes, 0).map_err(write())?;
-        disk.fsync_file(pack.file(), Reason::Objects).map_err(write())?;
-        disk.fsync_file(idx.file(), Reason::Objects).map_err(write())?;
+        let sync = |file: &Temporary| disk.fsync_file(file.file(), Reason::Objects);
+        let (pack_synced, idx_synced) = beside(|| sync(&pack), || sync(&idx));
+        pack_synced.and(idx_synced).map_err(write())?;
         let name = |kind| dir.join(format!("pack-{checksum}.{kind}"));
         pack.publish(disk, &name("pack")).map_err(write())?;
         idx.publish(disk, &name("idx")).map_err(write())?;

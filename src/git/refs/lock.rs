@@ -3,7 +3,8 @@
 //! The lock is a second name of a file `toft-lock-*` in the git directory whose flock we hold. When
 //! somebody finds the ref locked by such a file and nobody holds its flock, its owner is dead.
 
-use crate::sys::Disk;
+use crate::sys::{Disk, Reason};
+use crate::types::Oid;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{File, Permissions};
 use std::io;
@@ -17,31 +18,74 @@ const PREFIX: &str = "toft-lock-";
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// A value for a ref, in a file of its own: nobody sees it yet, so that it can be made durable before
+/// anything is locked, beside what it names.
+#[must_use = "a ref gets it by Repo::move_ref"]
+pub struct RefValue<'a> {
+    disk: &'a dyn Disk,
+    oid: Oid,
+    file: File,
+    /// The name that tells that the file, and a lock that it becomes, are ours.
+    own: PathBuf,
+    durable: bool,
+}
+
 /// Holds a ref locked; dropping it unlocks.
 pub(super) struct RefLock<'a> {
-    disk: &'a dyn Disk,
-    file: File,
-    /// The name that tells that the lock is ours.
-    own: PathBuf,
+    value: RefValue<'a>,
     /// The name that locks; empty when it became the ref.
     lock: PathBuf,
 }
 
+impl<'a> RefValue<'a> {
+    /// Of a ref of the repository in `gitdir`.
+    pub(super) fn new(disk: &'a dyn Disk, gitdir: &Path, oid: Oid) -> io::Result<Self> {
+        let (file, own) = own_file(disk, gitdir)?;
+        Ok(Self { disk, oid, file, own, durable: false })
+    }
+
+    /// What it names.
+    pub fn oid(&self) -> Oid {
+        self.oid
+    }
+
+    pub(super) fn disk(&self) -> &'a dyn Disk {
+        self.disk
+    }
+
+    /// Makes it durable, unless it is.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        if !self.durable {
+            self.disk.write_all_at(&self.file, format!("{}\n", self.oid).as_bytes(), 0)?;
+            self.disk.fsync_file(&self.file, Reason::Refs)?;
+            self.durable = true;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for RefValue<'_> {
+    fn drop(&mut self) {
+        let _ = self.disk.remove_file(&self.own);
+    }
+}
+
 impl<'a> RefLock<'a> {
-    /// Locks the ref at `path` of the repository in `gitdir`; its directory must exist.
+    /// Locks the ref at `path` of the repository in `gitdir`, which is to get `value`; its directory
+    /// must exist.
     pub(super) fn acquire(
-        disk: &'a dyn Disk,
+        value: RefValue<'a>,
         gitdir: &Path,
         path: &Path,
     ) -> io::Result<RefLock<'a>> {
+        let disk = value.disk;
         let mut name = path.as_os_str().to_owned();
         name.push(".lock");
         let lock = PathBuf::from(name);
         remove_abandoned(disk, gitdir, path, &lock)?;
-        let (file, own) = own_file(disk, gitdir)?;
-        let mut held = RefLock { disk, file, own, lock: PathBuf::new() };
+        let mut held = RefLock { value, lock: PathBuf::new() };
         for attempt in 0..TRIES {
-            match disk.hard_link(&held.own, &lock) {
+            match disk.hard_link(&held.value.own, &lock) {
                 Ok(()) => {
                     held.lock = lock;
                     return Ok(held);
@@ -56,9 +100,14 @@ impl<'a> RefLock<'a> {
         Err(io::Error::new(io::ErrorKind::ResourceBusy, why))
     }
 
-    /// The file that becomes the ref.
+    /// What becomes the ref.
+    pub(super) fn value(&mut self) -> &mut RefValue<'a> {
+        &mut self.value
+    }
+
+    /// Its file.
     pub(super) fn file(&self) -> &File {
-        &self.file
+        &self.value.file
     }
 
     /// Where it is.
@@ -75,9 +124,8 @@ impl<'a> RefLock<'a> {
 impl Drop for RefLock<'_> {
     fn drop(&mut self) {
         if !self.lock.as_os_str().is_empty() {
-            let _ = self.disk.remove_file(&self.lock);
+            let _ = self.value.disk.remove_file(&self.lock);
         }
-        let _ = self.disk.remove_file(&self.own);
     }
 }
 

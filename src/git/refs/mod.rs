@@ -5,6 +5,7 @@ mod lock;
 mod update;
 
 pub use dangling::files_below;
+pub use lock::RefValue;
 
 use super::{GitError, Repo, Result};
 use crate::types::Oid;

@@ -1,6 +1,6 @@
 //! Moving a ref by compare-and-swap, as git does it (lock, compare, log, rename), but durable.
 
-use super::lock::RefLock;
+use super::lock::{RefLock, RefValue};
 use super::{Head, broken};
 use crate::git::{GitError, Repo, Result, Signature};
 use crate::sys::{Disk, Reason, create_dirs, sync_parent};
@@ -25,6 +25,28 @@ impl Repo {
         expected: Option<Oid>,
         log: &str,
     ) -> Result<()> {
+        self.move_ref(name, self.ref_value(disk, new)?, expected, log)
+    }
+
+    /// A value for a ref, not durable yet.
+    pub fn ref_value<'a>(&self, disk: &'a dyn Disk, oid: Oid) -> Result<RefValue<'a>> {
+        RefValue::new(disk, self.gitdir(), oid).map_err(GitError::io("write a ref"))
+    }
+
+    /// Makes the value durable, so that the ref that gets it is locked for less long.
+    pub fn sync_value(&self, value: &mut RefValue<'_>) -> Result<()> {
+        value.sync().map_err(GitError::io("write a ref"))
+    }
+
+    /// As [`Repo::cas_ref`], with a value that was prepared.
+    pub fn move_ref(
+        &self,
+        name: &str,
+        value: RefValue<'_>,
+        expected: Option<Oid>,
+        log: &str,
+    ) -> Result<()> {
+        let (disk, new) = (value.disk(), value.oid());
         FullName::try_from(name).map_err(|error| broken(name, error))?;
         if self.find(name)?.is_some_and(|found| found.target.try_name().is_some()) {
             return Err(broken(name, "it is symbolic"));
@@ -32,7 +54,7 @@ impl Repo {
         let path = self.gitdir().join(name);
         let failed = || GitError::io(format!("write ref {name}"));
         let made = self.make_room(disk, name, &path)?;
-        let lock = RefLock::acquire(disk, self.gitdir(), &path).map_err(failed())?;
+        let mut lock = RefLock::acquire(value, self.gitdir(), &path).map_err(failed())?;
         let actual = self.read_ref(name)?;
         if actual == Some(new) {
             // Perhaps from a run that was killed before its fsync.
@@ -42,8 +64,7 @@ impl Repo {
         if actual != expected {
             return Err(GitError::RefMoved { name: name.to_owned(), actual });
         }
-        disk.write_all_at(lock.file(), format!("{new}\n").as_bytes(), 0).map_err(failed())?;
-        disk.fsync_file(lock.file(), Reason::Refs).map_err(failed())?;
+        lock.value().sync().map_err(failed())?;
         self.append_reflogs(disk, name, lock.file(), (actual, new), log);
         remove_empty_dirs(&path).map_err(failed())?;
         disk.rename(lock.path(), &path).map_err(failed())?;
