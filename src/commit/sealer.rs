@@ -11,9 +11,9 @@ use super::plan::{self, Made, Plan};
 use super::tracked::{IndexEntry, TrackedPaths};
 use super::view::View;
 use crate::base::Base;
-use crate::git::{CommitSpec, GitError, Head, ObjectWriter, Repo};
+use crate::git::{CommitSpec, GitError, Head, ObjectWriter, RefValue, Repo};
 use crate::overlay::Freeze;
-use crate::sys::{Clock, Disk};
+use crate::sys::{Clock, Disk, beside};
 use crate::types::Oid;
 use parking_lot::Mutex;
 use std::path::PathBuf;
@@ -65,7 +65,7 @@ pub trait Look {
     /// Takes the cut; asked again when HEAD moved while the commit was made.
     fn look(&mut self, head: &Head) -> Result<Cut, Self::Error>;
 
-    /// The commit is stored and the branch is about to move: keeps others from moving it or the
+    /// The commit is stored and the branch is about to move: makes sure that the cut is durable, keeps others from moving it or the
     /// index until the seal returns. False: somebody did already; the seal starts over.
     fn settle(&mut self, _head: &Head, _cut: &Cut) -> Result<bool, Self::Error> {
         Ok(true)
@@ -85,19 +85,12 @@ where
 }
 
 /// A commit that no branch is at yet.
-struct Stored {
-    oid: Oid,
+struct Stored<'a> {
+    value: RefValue<'a>,
     branch: String,
     parent: Option<Oid>,
     subject: String,
     plan: Box<Plan>,
-}
-
-impl Stored {
-    fn sealed(self) -> Sealed {
-        let Self { oid, branch, parent, subject, plan } = self;
-        Sealed::Commit { oid, branch, parent, subject, plan }
-    }
 }
 
 /// What came of a seal.
@@ -172,8 +165,8 @@ impl Sealer {
             if !look.settle(&head, &cut)? {
                 continue;
             }
-            match self.move_branch(&head, &commit) {
-                Ok(()) => return Ok((commit.sealed(), cut)),
+            match self.move_branch(&head, commit) {
+                Ok(sealed) => return Ok((sealed, cut)),
                 Err(GitError::RefMoved { name, .. }) => {
                     tracing::info!(name, "moved while a commit was made; once more");
                     moved = name;
@@ -231,14 +224,14 @@ impl Sealer {
         if refusals.is_empty() { Ok(()) } else { Err(CommitError::Refused(refusals)) }
     }
 
-    /// Makes the commit durable.
+    /// Makes the commit durable, and beside it what the branch is to say.
     fn store(
         &self,
         request: &SealRequest,
         head: &Head,
         plan: Plan,
         mut writer: ObjectWriter,
-    ) -> Result<Stored, CommitError> {
+    ) -> Result<Stored<'_>, CommitError> {
         let Head::Branch { name, tip: parent } = head.clone() else {
             let why = "it is on no branch".to_owned();
             return Err(GitError::Ref { name: "HEAD".to_owned(), why }.into());
@@ -250,15 +243,21 @@ impl Sealer {
         let parents = Vec::from_iter(parent);
         let spec = CommitSpec { tree: plan.tree, parents, author, committer, message };
         let oid = writer.commit(&spec)?;
-        writer.finish(&*self.disk)?;
-        Ok(Stored { oid, branch: name, parent, subject, plan: Box::new(plan) })
+        let mut value = self.repo().ref_value(&*self.disk, oid)?;
+        let (value_synced, stored) =
+            beside(|| self.repo().sync_value(&mut value), || writer.finish(&*self.disk));
+        stored.and(value_synced)?;
+        Ok(Stored { value, branch: name, parent, subject, plan: Box::new(plan) })
     }
 
-    fn move_branch(&self, head: &Head, commit: &Stored) -> Result<(), GitError> {
+    fn move_branch(&self, head: &Head, commit: Stored<'_>) -> Result<Sealed, GitError> {
         self.still_at(head)?;
-        let kind = if commit.parent.is_some() { "commit (toft)" } else { "commit (initial, toft)" };
-        let message = format!("{kind}: {}", commit.subject);
-        self.repo().cas_ref(&*self.disk, &commit.branch, commit.oid, commit.parent, &message)
+        let Stored { value, branch, parent, subject, plan } = commit;
+        let oid = value.oid();
+        let kind = if parent.is_some() { "commit (toft)" } else { "commit (initial, toft)" };
+        let message = format!("{kind}: {subject}");
+        self.repo().move_ref(&branch, value, parent, &message)?;
+        Ok(Sealed::Commit { oid, branch, parent, subject, plan })
     }
 
     /// Whoever switched branches meanwhile left the old branch where it was: the compare-and-swap

@@ -9,8 +9,10 @@ use crate::daemon::failure::Failure;
 use crate::daemon::report::{Changes, FlushReport, SealReport};
 use crate::dotgit::IndexLock;
 use crate::git::Head;
-use crate::overlay::Freeze;
+use crate::overlay::{Freeze, OverlayError};
 use crate::types::{Oid, Timespec};
+use std::panic::resume_unwind;
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
 /// So often a seal works beside git; after that it keeps git from the index.
@@ -44,8 +46,6 @@ impl Engine {
         let began = self.now();
         // No git may be in the middle of something (D8).
         drop(self.lock_index()?);
-        // The bulk; what is written meanwhile is synced with the cut.
-        self.overlay.sync()?;
         let at = self.host.clock.now();
         let seal = SealRequest {
             message: request.message.clone(),
@@ -54,9 +54,12 @@ impl Engine {
             rolled_back: self.is_behind_head()?,
             allow: Allow(request.allow.iter().filter_map(|word| Guard::parse(word)).collect()),
         };
-        let mut sealing = Sealing { engine: self, looks: 0, lock: None };
-        let (sealed, commit::Cut { freeze, .. }) = self.sealer.seal(&seal, &mut sealing)?;
-        let lock = sealing.lock.take();
+        let ((sealed, commit::Cut { freeze, .. }), lock) = std::thread::scope(|scope| {
+            let mut sealing = Sealing { engine: self, scope, looks: 0, lock: None, syncing: None };
+            let sealed = self.sealer.seal(&seal, &mut sealing)?;
+            sealing.synced()?;
+            Ok::<_, Failure>((sealed, sealing.lock))
+        })?;
         self.caught_up()?;
         let (commit, index) = match sealed {
             Sealed::Nothing { .. } => {
@@ -76,7 +79,9 @@ impl Engine {
     /// The index follows the commit while `other` runs: to write that of a large repo takes longer
     /// than the seal, and nobody but the next git in the mount waits for it.
     pub(super) fn follow_beside<T>(&self, cut: &mut Cut, other: impl FnOnce(&Cut) -> T) -> T {
-        let Some(BehindIndex { lock, commit, at }) = cut.index.take() else { return other(cut) };
+        let Some(BehindIndex { lock, commit, at }) = cut.index.take() else {
+            return other(cut);
+        };
         let freeze = &cut.freeze;
         std::thread::scope(|scope| {
             scope.spawn(move || self.index_after_seal(lock, commit, freeze, at));
@@ -110,29 +115,45 @@ impl Engine {
 
 /// One seal's looks at the workspace. git may go on with the index until the branch moves; where it
 /// changed what is tracked, or began something, the seal looks again, in the end under the lock.
-struct Sealing<'a> {
-    engine: &'a Engine,
+struct Sealing<'scope, 'env> {
+    engine: &'env Engine,
+    scope: &'scope Scope<'scope, 'env>,
     looks: u32,
     lock: Option<IndexLock>,
+    /// Makes the files of the cut durable, beside the making of the commit.
+    syncing: Option<ScopedJoinHandle<'scope, Result<(), OverlayError>>>,
 }
 
-impl commit::Look for Sealing<'_> {
+impl Sealing<'_, '_> {
+    /// Waits until the files of the cut are durable. A commit must not outlive the files that it was
+    /// made from: after power loss the next one would take it back.
+    fn synced(&mut self) -> Result<(), Failure> {
+        let synced = self.syncing.take().map(ScopedJoinHandle::join);
+        Ok(synced.map_or(Ok(()), |synced| synced.unwrap_or_else(|panic| resume_unwind(panic)))?)
+    }
+}
+
+impl commit::Look for Sealing<'_, '_> {
     type Error = Failure;
 
     fn look(&mut self, head: &Head) -> Result<commit::Cut, Failure> {
+        self.synced()?;
         self.looks += 1;
         self.lock = None;
         if self.looks > FREE_LOOKS {
             self.lock = Some(self.engine.lock_index()?);
         }
         let cut = self.engine.look(head)?;
-        // A commit must not outlive the files that it was made from: after power loss the next one
-        // would take it back.
-        self.engine.overlay.sync()?;
+        let engine = self.engine;
+        match Builder::new().spawn_scoped(self.scope, || engine.overlay.sync()) {
+            Ok(syncing) => self.syncing = Some(syncing),
+            Err(_) => engine.overlay.sync()?,
+        }
         Ok(cut)
     }
 
     fn settle(&mut self, head: &Head, cut: &commit::Cut) -> Result<bool, Failure> {
+        self.synced()?;
         if self.lock.is_some() {
             return Ok(true);
         }
