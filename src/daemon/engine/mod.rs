@@ -41,6 +41,7 @@ use crate::types::{Seq, WorkspaceId};
 use crate::workspace::Workspace;
 use parking_lot::Mutex;
 use seal::Cut;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
@@ -138,7 +139,44 @@ impl Engine {
     /// Takes everything acked so far as far as `request` says. What fails is in the report.
     pub fn flush(&self, request: &FlushRequest, then: Then, report: &mut FlushReport) {
         let _one_at_a_time = self.flushing.lock();
-        if let Err(failure) = self.try_flush(request, then, report) {
+        let mut cut = match self.first_half(request, report) {
+            Ok(ControlFlow::Continue(cut)) => cut,
+            Ok(ControlFlow::Break(())) => return self.conclude(Ok(()), report),
+            Err(failure) => return self.conclude(Err(failure), report),
+        };
+        let mut second_half = |cut: Option<&Cut>| {
+            let pushed = if request.push { self.push(request, cut, report) } else { Ok(()) };
+            self.conclude(pushed, report);
+        };
+        match &mut cut {
+            Some(cut) => self.follow_beside(cut, |cut| second_half(Some(cut))),
+            None => second_half(None),
+        }
+        if let (Some(cut), Then::Stay) = (&cut, then) {
+            self.absorb(cut);
+        }
+    }
+
+    /// The seal, where one is asked for; Break: there is nothing to do.
+    fn first_half(
+        &self,
+        request: &FlushRequest,
+        report: &mut FlushReport,
+    ) -> Result<ControlFlow<(), Option<Cut>>, Failure> {
+        if self.record.view.read_only {
+            return Ok(ControlFlow::Break(()));
+        }
+        if self.is_as_forked(request)? {
+            (report.seal, report.push) = (Some(SealReport::default()), Some(PushReport::Nothing));
+            return Ok(ControlFlow::Break(()));
+        }
+        let cut = request.seal.then(|| self.seal(request, report)).transpose()?;
+        Ok(ControlFlow::Continue(cut))
+    }
+
+    /// Remembers how far it came.
+    fn conclude(&self, came: Result<(), Failure>, report: &mut FlushReport) {
+        if let Err(failure) = came {
             let kind = failure.kind.slug();
             tracing::warn!(%kind, cause = ?failure.cause, "the flush did not come all the way: {failure}");
             report.failure = Some(failure);
@@ -146,34 +184,6 @@ impl Engine {
         self.note(report);
         // What could not be pushed has a time to be tried again.
         self.nudge.get().into_iter().for_each(Nudge::give);
-    }
-
-    fn try_flush(
-        &self,
-        request: &FlushRequest,
-        then: Then,
-        report: &mut FlushReport,
-    ) -> Result<(), Failure> {
-        if self.record.view.read_only {
-            return Ok(());
-        }
-        if self.is_as_forked(request)? {
-            (report.seal, report.push) = (Some(SealReport::default()), Some(PushReport::Nothing));
-            return Ok(());
-        }
-        let mut cut = request.seal.then(|| self.seal(request, report)).transpose()?;
-        let mut push = |cut: Option<&Cut>| match request.push {
-            true => self.push(request, cut, report),
-            false => Ok(()),
-        };
-        let pushed = match &mut cut {
-            Some(cut) => self.follow_beside(cut, |cut| push(Some(cut))),
-            None => push(None),
-        };
-        if let (Some(cut), Then::Stay) = (&cut, then) {
-            self.absorb(cut);
-        }
-        pushed
     }
 
     /// Ends a push that runs; what it carries stays queued.
