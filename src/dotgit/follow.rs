@@ -1,12 +1,12 @@
 //! The index after toft moved HEAD: what HEAD holds, with the stat data of the files that are there.
 
-use super::index::{self, CacheTree, Entry, FileStat, Index, Stat};
-use super::lock::{IndexLock, release_abandoned};
+use super::index::{CacheTree, Entry, FileStat, Index, Raw, Stat, Writer, encode};
+use super::lock::{INDEX, IndexLock, release_abandoned};
 use super::state::{IndexMark, read_index};
 use super::walk::{Leaves, walk};
 use super::{DotgitError, IndexError, Result};
 use crate::git::Repo;
-use crate::types::{Ino, Oid, Timespec, TreeMode};
+use crate::types::{HashKind, Ino, Oid, Timespec, TreeMode};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -31,14 +31,28 @@ pub fn after_seal(lock: IndexLock, repo: &Repo, commit: Oid, files: &Files<'_>) 
     if IndexMark::read(&gitdir) == Some(tree) {
         return Ok(true);
     }
-    let old = read_index(&gitdir, repo.hash_kind()).unwrap_or_else(|error| {
-        tracing::warn!(%error, "made the index anew");
-        Index::empty(repo.hash_kind())
-    });
-    let (new, _hidden) = walk(repo, tree, &Followed::new(&old, files))?;
-    lock.replace(&index::encode(&new))?;
+    let old = old_index(&gitdir, repo.hash_kind())?;
+    let mut followed = Followed::new(&old, files);
+    let (cache_tree, _hidden) = walk(repo, tree, &mut followed)?;
+    lock.replace(&followed.new.finish(Some(&cache_tree)))?;
     IndexMark::write(&gitdir, tree)?;
     Ok(true)
+}
+
+/// The index as it is; an empty one where it cannot be read.
+fn old_index(gitdir: &Path, hash: HashKind) -> Result<Raw> {
+    // What toft wrote itself in this run of the host needs no check.
+    let known = IndexMark::read(gitdir).is_some();
+    let bytes = std::fs::read(gitdir.join(INDEX)).unwrap_or_default();
+    if let Ok(old) = Raw::read(bytes, hash, known) {
+        return Ok(old);
+    }
+    let old = read_index(gitdir, hash).unwrap_or_else(|error| {
+        tracing::warn!(%error, "made the index anew");
+        Index::empty(hash)
+    });
+    let path = gitdir.join(INDEX);
+    Raw::read(encode(&old), hash, true).map_err(|why| DotgitError::Index { path, why })
 }
 
 /// For a workspace that is resumed: releases a lock that a killed toft left, and makes the index
@@ -76,15 +90,17 @@ fn is_readable(gitdir: &Path, repo: &Repo) -> bool {
     }
 }
 
+/// What becomes of the old index.
 struct Followed<'a> {
-    old: &'a [Entry],
+    old: &'a Raw,
     /// Directories of the old index by path, with the slash.
     trees: HashMap<Vec<u8>, &'a CacheTree>,
     files: &'a Files<'a>,
+    new: Writer<'a>,
 }
 
 impl<'a> Followed<'a> {
-    fn new(old: &'a Index, files: &'a Files<'a>) -> Self {
+    fn new(old: &'a Raw, files: &'a Files<'a>) -> Self {
         let mut trees = HashMap::new();
         let mut pending: Vec<(Vec<u8>, &CacheTree)> = Vec::new();
         pending.extend(old.cache_tree.as_ref().map(|root| (Vec::new(), root)));
@@ -94,39 +110,32 @@ impl<'a> Followed<'a> {
             }
             trees.insert(path, tree);
         }
-        Self { old: &old.entries, trees, files }
-    }
-
-    /// The entries below the directory `path`.
-    fn below(&self, path: &[u8]) -> &'a [Entry] {
-        let start = self.old.partition_point(|entry| *entry.path < *path);
-        let rest = &self.old[start..];
-        &rest[..rest.partition_point(|entry| entry.path.starts_with(path))]
-    }
-
-    fn find(&self, path: &[u8]) -> Option<&'a Entry> {
-        let found = self.old.binary_search_by(|entry| (&*entry.path, entry.stage).cmp(&(path, 0)));
-        found.ok().map(|at| &self.old[at])
+        Self { old, trees, files, new: Writer::new(old.hash()) }
     }
 }
 
 impl Leaves for Followed<'_> {
-    fn known(&self, path: &[u8], tree: Oid) -> Option<(&[Entry], &CacheTree)> {
+    fn take_known(&mut self, path: &[u8], tree: Oid) -> Option<CacheTree> {
         let node = *self.trees.get(path)?;
         let (count, oid) = node.valid?;
-        let entries = self.below(path);
-        (oid == tree && entries.len() == count as usize).then_some((entries, node))
+        let entries = self.old.below(path);
+        (oid == tree && entries.len() == count as usize).then(|| {
+            self.new.copy(self.old, entries);
+            node.clone()
+        })
     }
 
-    fn entry(&self, path: &[u8], mode: TreeMode, oid: Oid, _ino: Ino) -> Entry {
-        match self.find(path) {
-            Some(old) if (old.mode, old.oid) == (mode, oid) && !old.intent_to_add => old.clone(),
+    fn take(&mut self, path: &[u8], mode: TreeMode, oid: Oid, _ino: Ino) {
+        match self.old.find(path) {
+            Some((at, old)) if (old.mode, old.oid) == (mode, oid) && !old.intent_to_add => {
+                self.new.copy(self.old, at..at + 1);
+            }
             _ => {
                 let mut stat = (self.files.stat)(path).map_or_else(Stat::default, Stat::from);
                 if i64::from(stat.mtime.0) >= self.files.at.sec {
                     stat.size = 0;
                 }
-                Entry { stat, ..Entry::new(path, mode, oid) }
+                self.new.push(&Entry { stat, ..Entry::new(path, mode, oid) });
             }
         }
     }

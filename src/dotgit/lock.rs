@@ -1,15 +1,18 @@
 //! `index.lock`, as git takes it; a killed toft leaves one that is known to be ours.
 
+use super::index::Written;
 use super::{DotgitError, Result};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-const INDEX: &str = "index";
+pub(super) const INDEX: &str = "index";
 const LOCK: &str = "index.lock";
 /// The same file as the lock while we hold it.
 const OURS: &str = "index.toft";
+/// Pieces of an index that are smaller are collected before they are written.
+const BUFFER: usize = 64 << 10;
 
 /// The right to replace the index. git refuses to write it meanwhile.
 #[must_use = "the index is free again when the lock is dropped"]
@@ -45,13 +48,24 @@ impl IndexLock {
         &self.gitdir
     }
 
-    /// Replaces the index by `bytes` and releases the lock.
-    pub(super) fn replace(mut self, bytes: &[u8]) -> Result<()> {
-        let (lock, index) = (self.gitdir.join(LOCK), self.gitdir.join(INDEX));
-        self.file
-            .write_all(bytes)
-            .and_then(|()| std::fs::rename(&lock, &index))
-            .map_err(DotgitError::io(&index))
+    /// Replaces the index and releases the lock.
+    pub(super) fn replace(self, index: &Written<'_>) -> Result<()> {
+        let path = self.gitdir.join(INDEX);
+        self.write(index)
+            .and_then(|()| std::fs::rename(self.gitdir.join(LOCK), &path))
+            .map_err(DotgitError::io(&path))
+    }
+
+    /// Of a large index the checksum takes as long as the rest: it is computed meanwhile.
+    fn write(&self, index: &Written<'_>) -> io::Result<()> {
+        std::thread::scope(|scope| {
+            let checksum = scope.spawn(|| index.checksum());
+            let mut file = BufWriter::with_capacity(BUFFER, &self.file);
+            index.pieces.iter().try_for_each(|piece| file.write_all(piece))?;
+            let checksum = checksum.join().map_err(|_| io::Error::other("no checksum"))?;
+            file.write_all(checksum.as_slice())?;
+            file.flush()
+        })
     }
 }
 

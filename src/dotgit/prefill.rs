@@ -40,21 +40,30 @@ pub fn prefill(
     stat: BaseStat,
     known: Option<&SizeTable>,
 ) -> Result<Prefilled> {
-    let (mut index, hidden) = walk(repo, tree, &stat)?;
+    let mut fresh = Fresh { stat, entries: Vec::new() };
+    let (cache_tree, hidden) = walk(repo, tree, &mut fresh)?;
+    let (hash, entries) = (repo.hash_kind(), fresh.entries);
+    let mut index = Index { hash, entries, cache_tree: Some(cache_tree) };
     let sizes = fill_sizes(repo, known, &mut index.entries);
     let files = index.entries.iter().filter(|entry| entry.mode != TreeMode::Commit).count();
     Ok(Prefilled { index, hidden, unreadable: files - sizes.len(), sizes })
 }
 
-impl Leaves for BaseStat {
-    fn known(&self, _path: &[u8], _tree: Oid) -> Option<(&[Entry], &CacheTree)> {
+/// Entries that are all made anew.
+struct Fresh {
+    stat: BaseStat,
+    entries: Vec<Entry>,
+}
+
+impl Leaves for Fresh {
+    fn take_known(&mut self, _path: &[u8], _tree: Oid) -> Option<CacheTree> {
         None
     }
 
-    fn entry(&self, path: &[u8], mode: TreeMode, oid: Oid, ino: Ino) -> Entry {
-        let BaseStat { uid, gid, time } = *self;
+    fn take(&mut self, path: &[u8], mode: TreeMode, oid: Oid, ino: Ino) {
+        let BaseStat { uid, gid, time } = self.stat;
         let file = FileStat { ino, size: 0, uid, gid, mtime: time, ctime: time };
-        Entry { stat: file.into(), ..Entry::new(path, mode, oid) }
+        self.entries.push(Entry { stat: file.into(), ..Entry::new(path, mode, oid) });
     }
 }
 

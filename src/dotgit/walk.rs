@@ -1,6 +1,6 @@
 //! From a tree to the entries of an index, in the order of an index.
 
-use super::index::{CacheTree, Entry, Index};
+use super::index::CacheTree;
 use super::{DotgitError, Result};
 use crate::base::{self, Tree};
 use crate::git::Repo;
@@ -12,31 +12,34 @@ pub const FILES_MAX: usize = 2_000_000;
 /// Longest path that a system call takes. What is deeper nobody can reach through the mount.
 const PATH_MAX: usize = 4095;
 
-/// What a walk asks for.
+/// Takes what a walk finds, in the order of an index.
 pub(super) trait Leaves {
-    /// The entries below the directory `path` (with a slash at its end, or empty) and their trees,
-    /// where they are known to stand for `tree`.
-    fn known(&self, path: &[u8], tree: Oid) -> Option<(&[Entry], &CacheTree)>;
-    /// The entry of a file, link or gitlink; `ino` is its number as an untouched file of the base.
-    fn entry(&self, path: &[u8], mode: TreeMode, oid: Oid, ino: Ino) -> Entry;
+    /// Takes the entries below the directory `path` (with a slash at its end, or empty) from where
+    /// they are known to stand for `tree`, and gives their trees; the walk does not go there then.
+    fn take_known(&mut self, path: &[u8], tree: Oid) -> Option<CacheTree>;
+    /// Takes a file, link or gitlink; `ino` is its number as an untouched file of the base.
+    fn take(&mut self, path: &[u8], mode: TreeMode, oid: Oid, ino: Ino);
 }
 
 /// A path of a tree that no index may hold, and why.
 pub type Hidden = (Vec<u8>, &'static str);
 
 /// Reads the tree `root` with all below it.
-pub(super) fn walk(repo: &Repo, root: Oid, leaves: &dyn Leaves) -> Result<(Index, Vec<Hidden>)> {
-    let mut walk = Walk { repo, leaves, entries: Vec::new(), hidden: Vec::new(), opened: 0 };
+pub(super) fn walk(
+    repo: &Repo,
+    root: Oid,
+    leaves: &mut dyn Leaves,
+) -> Result<(CacheTree, Vec<Hidden>)> {
+    let mut walk = Walk { repo, leaves, count: 0, hidden: Vec::new(), opened: 0 };
     let cache_tree = walk.run(root)?;
-    let index =
-        Index { hash: repo.hash_kind(), entries: walk.entries, cache_tree: Some(cache_tree) };
-    Ok((index, walk.hidden))
+    Ok((cache_tree, walk.hidden))
 }
 
 struct Walk<'a> {
     repo: &'a Repo,
-    leaves: &'a dyn Leaves,
-    entries: Vec<Entry>,
+    leaves: &'a mut dyn Leaves,
+    /// Entries so far.
+    count: usize,
     hidden: Vec<Hidden>,
     /// Directories so far.
     opened: usize,
@@ -82,7 +85,8 @@ impl Walk<'_> {
                 frame.exact = false;
                 self.hidden.push((path.clone(), "the path is too long"));
             } else if entry.mode != TreeMode::Tree {
-                self.entries.push(self.leaves.entry(&path, entry.mode, entry.oid, ino));
+                self.leaves.take(&path, entry.mode, entry.oid, ino);
+                self.count += 1;
             } else {
                 path.push(b'/');
                 match self.take_known(&path, entry.oid) {
@@ -94,16 +98,16 @@ impl Walk<'_> {
                     }
                 }
             }
-            if self.entries.len().max(self.opened) > FILES_MAX {
+            if self.count.max(self.opened) > FILES_MAX {
                 return Err(DotgitError::TooLarge { limit: FILES_MAX });
             }
         }
     }
 
     fn take_known(&mut self, path: &[u8], tree: Oid) -> Option<CacheTree> {
-        let (entries, node) = self.leaves.known(path, tree)?;
-        self.entries.extend_from_slice(entries);
-        Some(node.clone())
+        let node = self.leaves.take_known(path, tree)?;
+        self.count += node.valid.map_or(0, |(count, _)| count as usize);
+        Some(node)
     }
 
     fn open(&mut self, path: &[u8], oid: Oid, ino: Ino) -> Result<Frame> {
@@ -118,7 +122,7 @@ impl Walk<'_> {
             ino,
             rest: in_reverse_order(tree.entries),
             prefix: path.len(),
-            first: self.entries.len(),
+            first: self.count,
             exact,
             node: CacheTree::default(),
         })
@@ -127,7 +131,7 @@ impl Walk<'_> {
     fn close(&self, frame: Frame) -> CacheTree {
         let mut node = frame.node;
         node.sort();
-        let count = u32::try_from(self.entries.len() - frame.first).unwrap_or(u32::MAX);
+        let count = u32::try_from(self.count - frame.first).unwrap_or(u32::MAX);
         node.valid = frame.exact.then_some((count, frame.oid));
         node
     }

@@ -1,7 +1,7 @@
 use crate::support::{TestRepo, gits, hard_cases};
 use proptest::prelude::*;
 use toft::dotgit::IndexError;
-use toft::dotgit::index::{CacheTree, Entry, Index, Stat, decode, encode};
+use toft::dotgit::index::{CacheTree, Entry, Index, Raw, Stat, Writer, decode, encode};
 use toft::types::{HashKind, Oid, TreeMode};
 
 fn read(repo: &TestRepo) -> Vec<u8> {
@@ -164,6 +164,31 @@ proptest! {
     }
 
     #[test]
+    fn without_being_taken_apart_its_entries_are_found_and_copied(
+        index in arbitrary_index(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 2)
+    ) {
+        let bytes = encode(&index);
+        let raw = Raw::read(bytes.clone(), index.hash, false).unwrap();
+        for (at, entry) in index.entries.iter().enumerate() {
+            let found = (entry.stage == 0).then(|| (at, entry.clone()));
+            prop_assert_eq!(raw.find(&entry.path), found);
+            let starts = |other: &&Entry| other.path.starts_with(&entry.path);
+            let below = raw.below(&entry.path);
+            prop_assert_eq!(below.len(), index.entries.iter().filter(starts).count());
+            prop_assert_eq!(below.start, at);
+        }
+        let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(index.entries.len() + 1)).collect();
+        cuts.sort();
+        let mut writer = Writer::new(index.hash);
+        writer.copy(&raw, 0..cuts[0]);
+        index.entries[cuts[0]..cuts[1]].iter().for_each(|entry| writer.push(entry));
+        writer.copy(&raw, cuts[1]..index.entries.len());
+        let written = writer.finish(index.cache_tree.as_ref());
+        let copied = [&written.pieces.concat(), written.checksum().as_slice()].concat();
+        prop_assert_eq!(copied, bytes);
+    }
+
+    #[test]
     fn damage_is_told_and_never_panics(
         index in arbitrary_index(), at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>()
     ) {
@@ -173,8 +198,12 @@ proptest! {
         // Without a checksum, so that the parser sees the damage.
         bytes[end..].fill(0);
         bytes[at.index(end)] = byte;
-        let _ = decode(&bytes, index.hash);
+        let is_version_4 = bytes[7] == 4;
+        let (decoded, raw) =
+            (decode(&bytes, index.hash), Raw::read(bytes.clone(), index.hash, false));
+        prop_assert!(is_version_4 || decoded.is_ok() == raw.is_ok());
         bytes.truncate(cut.index(length));
         let _ = decode(&bytes, index.hash);
+        let _ = Raw::read(bytes, index.hash, true);
     }
 }

@@ -1,12 +1,14 @@
 //! git's index (gitformat-index(5)): read in versions 2 to 4, written in 2 or 3. Pure.
 
 mod cache_tree;
+mod raw;
 mod read;
 mod write;
 
 pub use cache_tree::CacheTree;
+pub use raw::Raw;
 pub use read::decode;
-pub use write::encode;
+pub use write::{Writer, Written, encode};
 
 use crate::types::{HashKind, Ino, Oid, Timespec, TreeMode};
 

@@ -7,14 +7,7 @@ use crate::types::{HashKind, Oid, TreeMode};
 pub fn decode(file: &[u8], hash: HashKind) -> Result<Index, IndexError> {
     let content = verify(file, hash)?;
     let mut reader = Reader::new(content);
-    if reader.take(4)? != MAGIC {
-        return Err(IndexError::Magic);
-    }
-    let version = reader.u32()?;
-    if !(2..=4).contains(&version) {
-        return Err(IndexError::Version(version));
-    }
-    let count = reader.u32()? as usize;
+    let (version, count) = head(&mut reader)?;
     // No entry is shorter than this, so that a wrong count cannot ask for much memory.
     let mut entries = Vec::with_capacity(count.min(content.len() / 48));
     let mut previous: &[u8] = &[];
@@ -29,11 +22,29 @@ pub fn decode(file: &[u8], hash: HashKind) -> Result<Index, IndexError> {
     Ok(Index { hash, entries, cache_tree })
 }
 
-/// Cuts off the checksum once it is found right; all zero means that git was told to write none
-/// (`index.skipHash`).
-fn verify(file: &[u8], hash: HashKind) -> Result<&[u8], IndexError> {
+/// The version, and how many entries there are.
+pub(super) fn head(reader: &mut Reader<'_>) -> Result<(u32, usize), IndexError> {
+    if reader.take(4)? != MAGIC {
+        return Err(IndexError::Magic);
+    }
+    let version = reader.u32()?;
+    if !(2..=4).contains(&version) {
+        return Err(IndexError::Version(version));
+    }
+    Ok((version, reader.u32()? as usize))
+}
+
+/// Cuts off the checksum.
+pub(super) fn content_of(file: &[u8], hash: HashKind) -> Result<&[u8], IndexError> {
     let at = file.len().checked_sub(hash.len_in_bytes()).ok_or(IndexError::CutOff)?;
-    let (content, checksum) = file.split_at(at);
+    Ok(&file[..at])
+}
+
+/// The same once it is found right; all zero means that git was told to write none
+/// (`index.skipHash`).
+pub(super) fn verify(file: &[u8], hash: HashKind) -> Result<&[u8], IndexError> {
+    let content = content_of(file, hash)?;
+    let checksum = &file[content.len()..];
     if checksum.iter().any(|byte| *byte != 0) {
         let mut hasher = Hasher::new(hash);
         hasher.update(content);
@@ -51,6 +62,23 @@ fn entry(
     previous: &[u8],
 ) -> Result<Entry, IndexError> {
     let start = reader.position();
+    let (entry, bits) = stat_and_id(reader, hash, version)?;
+    let path = if version == 4 {
+        let kept = previous.len().checked_sub(reader.offset_varint()?);
+        let kept = kept.ok_or(IndexError::Malformed("a path that shares too much"))?;
+        [&previous[..kept], reader.until(0)?].concat()
+    } else {
+        padded_path(reader, start, bits)?
+    };
+    Ok(Entry { path, ..entry })
+}
+
+/// What stands before the path of an entry, and the flags that tell of its length.
+pub(super) fn stat_and_id(
+    reader: &mut Reader<'_>,
+    hash: HashKind,
+    version: u32,
+) -> Result<(Entry, u16), IndexError> {
     let mut stat = [0; 10];
     for word in &mut stat {
         *word = reader.u32()?;
@@ -61,16 +89,9 @@ fn entry(
     if version < 3 && bits & flags::EXTENDED != 0 {
         return Err(IndexError::Malformed("extended flags in version 2"));
     }
-    let path = if version == 4 {
-        let kept = previous.len().checked_sub(reader.offset_varint()?);
-        let kept = kept.ok_or(IndexError::Malformed("a path that shares too much"))?;
-        [&previous[..kept], reader.until(0)?].concat()
-    } else {
-        padded_path(reader, start, bits)?
-    };
     let [ctime, ctime_ns, mtime, mtime_ns, dev, ino, mode, uid, gid, size] = stat;
-    Ok(Entry {
-        path,
+    let entry = Entry {
+        path: Vec::new(),
         mode: mode_of(mode)?,
         oid,
         stage: (bits >> flags::STAGE_SHIFT & 3) as u8,
@@ -78,7 +99,8 @@ fn entry(
         skip_worktree: more & flags::SKIP_WORKTREE != 0,
         intent_to_add: more & flags::INTENT_TO_ADD != 0,
         stat: Stat { ctime: (ctime, ctime_ns), mtime: (mtime, mtime_ns), dev, ino, uid, gid, size },
-    })
+    };
+    Ok((entry, bits))
 }
 
 /// A path of versions 2 and 3: it ends in 1 to 8 NULs, so that the entry is a multiple of eight.
@@ -92,7 +114,7 @@ fn padded_path(reader: &mut Reader<'_>, start: usize, bits: u16) -> Result<Vec<u
     Ok(path)
 }
 
-fn mode_of(mode: u32) -> Result<TreeMode, IndexError> {
+pub(super) fn mode_of(mode: u32) -> Result<TreeMode, IndexError> {
     match TreeMode::from_octal(mode) {
         Some(TreeMode::Tree) => Err(IndexError::Unsupported("sdir".to_owned())),
         Some(mode) => Ok(mode),
@@ -101,7 +123,10 @@ fn mode_of(mode: u32) -> Result<TreeMode, IndexError> {
 }
 
 /// The cache tree. A name that starts in lower case marks what must be understood.
-fn extensions(reader: &mut Reader<'_>, hash: HashKind) -> Result<Option<CacheTree>, IndexError> {
+pub(super) fn extensions(
+    reader: &mut Reader<'_>,
+    hash: HashKind,
+) -> Result<Option<CacheTree>, IndexError> {
     let mut cache_tree = None;
     while !reader.is_empty() {
         let name = reader.take(4)?;
@@ -127,15 +152,19 @@ impl<'a> Reader<'a> {
         Self { bytes, at: 0 }
     }
 
-    fn position(&self) -> usize {
+    pub(super) fn position(&self) -> usize {
         self.at
+    }
+
+    pub(super) fn rest(&self) -> &'a [u8] {
+        &self.bytes[self.at..]
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.at == self.bytes.len()
     }
 
-    fn take(&mut self, count: usize) -> Result<&'a [u8], IndexError> {
+    pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8], IndexError> {
         let (taken, _) = self.bytes[self.at..].split_at_checked(count).ok_or(IndexError::CutOff)?;
         self.at += count;
         Ok(taken)
@@ -149,12 +178,12 @@ impl<'a> Reader<'a> {
         Ok(&rest[..length])
     }
 
-    fn u32(&mut self) -> Result<u32, IndexError> {
+    pub(super) fn u32(&mut self) -> Result<u32, IndexError> {
         let bytes = self.take(4)?;
         Ok(bytes.iter().fold(0, |value, byte| value << 8 | u32::from(*byte)))
     }
 
-    fn u16(&mut self) -> Result<u16, IndexError> {
+    pub(super) fn u16(&mut self) -> Result<u16, IndexError> {
         let bytes = self.take(2)?;
         Ok(u16::from(bytes[0]) << 8 | u16::from(bytes[1]))
     }

@@ -1,28 +1,101 @@
-use super::{CacheTree, Entry, Index, MAGIC, STAT_BYTES, Stat, TREE_EXTENSION, flags};
+use super::{CacheTree, Entry, Index, MAGIC, Raw, Stat, TREE_EXTENSION, flags};
 use crate::git::Hasher;
+use crate::types::{HashKind, Oid};
+use std::borrow::Cow;
+use std::ops::Range;
 
-/// The bytes of an index file: version 2, or 3 where an entry needs it.
+/// `DIRC`, version, number of entries.
+const HEAD: usize = 12;
+
+/// The bytes of an index file.
 pub fn encode(index: &Index) -> Vec<u8> {
-    let extended = index.entries.iter().any(needs_extended_flags);
-    let paths: usize = index.entries.iter().map(|entry| entry.path.len()).sum();
-    let fixed = STAT_BYTES + index.hash.len_in_bytes() + 12;
-    let mut bytes = Vec::with_capacity(index.entries.len() * fixed + paths + 64 * 1024);
-    bytes.extend_from_slice(MAGIC);
-    bytes.extend_from_slice(&(if extended { 3_u32 } else { 2 }).to_be_bytes());
-    let count = u32::try_from(index.entries.len()).expect("prefill and git both stop before");
-    bytes.extend_from_slice(&count.to_be_bytes());
-    for entry in &index.entries {
-        push_entry(&mut bytes, entry);
-    }
-    if let Some(tree) = &index.cache_tree {
-        push_cache_tree(&mut bytes, tree);
-    }
-    let mut hasher = Hasher::new(index.hash);
-    hasher.update(&bytes);
-    // All zero means "not checked": better than a repository that can stop us by its file names.
-    let checksum = hasher.finish().unwrap_or_else(|| index.hash.null());
+    let mut writer = Writer::new(index.hash);
+    index.entries.iter().for_each(|entry| writer.push(entry));
+    let written = writer.finish(index.cache_tree.as_ref());
+    let checksum = written.checksum();
+    let mut pieces = written.pieces.into_iter().map(Cow::into_owned);
+    let mut bytes = pieces.next().unwrap_or_default();
+    pieces.for_each(|piece| bytes.extend(piece));
     bytes.extend_from_slice(checksum.as_slice());
     bytes
+}
+
+/// An index file that is being made, entry by entry in their order: version 2, or 3 where an entry
+/// needs it.
+pub struct Writer<'a> {
+    hash: HashKind,
+    /// The first one begins with room for the head.
+    pieces: Vec<Cow<'a, [u8]>>,
+    /// Entries that the last piece was copied from, if it was.
+    copied: Option<Range<usize>>,
+    count: u32,
+    extended: bool,
+}
+
+/// An index file but for its checksum. What was copied lies where it was.
+pub struct Written<'a> {
+    hash: HashKind,
+    /// One behind the other.
+    pub pieces: Vec<Cow<'a, [u8]>>,
+}
+
+impl<'a> Writer<'a> {
+    /// One without entries.
+    pub fn new(hash: HashKind) -> Self {
+        let pieces = vec![Cow::Owned(vec![0; HEAD])];
+        Self { hash, pieces, copied: None, count: 0, extended: false }
+    }
+
+    /// Adds an entry.
+    pub fn push(&mut self, entry: &Entry) {
+        push_entry(self.own(), entry);
+        self.extended |= needs_extended_flags(entry);
+        self.count += 1;
+    }
+
+    /// Adds entries as they stand in another file, always the same.
+    pub fn copy(&mut self, from: &'a Raw, entries: Range<usize>) {
+        self.count += u32::try_from(entries.len()).expect("prefill and git both stop before");
+        self.extended |= from.version == 3;
+        let joined = match self.copied.take().filter(|copied| copied.end == entries.start) {
+            Some(copied) => {
+                self.pieces.pop();
+                copied.start..entries.end
+            }
+            None => entries,
+        };
+        self.pieces.push(Cow::Borrowed(from.bytes(&joined)));
+        self.copied = Some(joined);
+    }
+
+    /// Ends the file.
+    pub fn finish(mut self, cache_tree: Option<&CacheTree>) -> Written<'a> {
+        if let Some(tree) = cache_tree {
+            push_cache_tree(self.own(), tree);
+        }
+        let version: u32 = if self.extended { 3 } else { 2 };
+        let numbers = [version, self.count].map(u32::to_be_bytes).concat();
+        self.pieces[0].to_mut()[..HEAD].copy_from_slice(&[MAGIC.as_slice(), &numbers].concat());
+        Written { hash: self.hash, pieces: self.pieces }
+    }
+
+    /// A piece to add to.
+    fn own(&mut self) -> &mut Vec<u8> {
+        if self.copied.take().is_some() {
+            self.pieces.push(Cow::Owned(Vec::new()));
+        }
+        self.pieces.last_mut().expect("one from the beginning").to_mut()
+    }
+}
+
+impl Written<'_> {
+    /// What stands at the end of the file.
+    pub fn checksum(&self) -> Oid {
+        let mut hasher = Hasher::new(self.hash);
+        self.pieces.iter().for_each(|piece| hasher.update(piece));
+        // All zero means "not checked": better than a repository that can stop us by its file names.
+        hasher.finish().unwrap_or_else(|| self.hash.null())
+    }
 }
 
 fn needs_extended_flags(entry: &Entry) -> bool {
