@@ -84,6 +84,9 @@
 //!   large ones have (`base::shelf`) take longer to make than a small file to undo. With a directory
 //!   lie the sizes of its files. It is a cache that nothing is believed of: contents are compared with
 //!   their ids, readers take no lock, writers do not wait.
+//! - D20: a seal waits for the disk as seldom as order allows. The files of the cut, the pack, its index
+//!   and the value of the branch are synced side by side; when all are durable the branch gets its
+//!   name, then the record knows of it, while git's index follows (`dotgit::after_seal`).
 //!
 //! # Locks, outermost first
 //! a file's content → `overlay::Bodies::writing` (a freeze excludes body writers) →
@@ -95,7 +98,7 @@
 //! kill -9 of the daemon: the journal holds every acknowledged change, bodies and value log every
 //! acknowledged byte; the next open replays. Power loss: the state of the last sync (D11); what was
 //! not synced is set aside, not believed.
-//! A seal is objects (durable) before ref (durable); a push is queued (durable) before it is tried,
+//! A seal is files and objects (durable) before ref (durable) before record (durable); a push is queued (durable) before it is tried,
 //! and each is safe to repeat.
 //!
 //! # Words

@@ -5,7 +5,8 @@
 //! Must not know: POSIX operations, handles, the network, when a seal is due.
 //! Invariants: a subtree that equals HEAD's keeps its id and is not read; what cannot be read is
 //! never recorded as deleted; nothing is stored and no ref moves unless all guards are content;
-//! objects are durable before the ref moves, and the ref moves by compare-and-swap from the commit
+//! objects, and the files that they were made from ([`Look::settle`]), are durable before the ref
+//! moves, and none of them waits for another (D20); the ref moves by compare-and-swap from the commit
 //! that the tree was compared with (D2).
 //! A crash leaves: objects that no ref names, or the whole commit; the workspace has everything
 //! either way, and a seal that is repeated finds nothing to do.

@@ -22,6 +22,7 @@ mod ops;
 mod pairs;
 mod power;
 mod power_made;
+mod power_order;
 mod power_seals;
 mod powerdisk;
 mod race;
