@@ -66,8 +66,8 @@ pub trait Look {
     fn look(&mut self, head: &Head) -> Result<Cut, Self::Error>;
 
     /// The commit is stored and the branch is about to move: makes sure that the cut is durable, keeps
-    /// others from moving the branch or the
-    /// index until the seal returns. False: somebody did already; the seal starts over.
+    /// others from moving the branch or the index until the seal returns. False: somebody did already;
+    /// the seal starts over.
     fn settle(&mut self, _head: &Head, _cut: &Cut) -> Result<bool, Self::Error> {
         Ok(true)
     }
