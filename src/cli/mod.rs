@@ -33,9 +33,19 @@ pub fn main() -> ExitCode {
         Err(error) => return report::usage(&error),
     };
     logging::start(&cli);
+    keep_others_out();
     let json = cli.global.json;
     match commands::run(cli) {
         Ok(code) => code,
         Err(failure) => report::failure(&failure, json),
     }
+}
+
+/// Nobody else may write to what we make, whatever the user's umask is: what is found later in a
+/// folder that others can write to is not believed.
+fn keep_others_out() {
+    use rustix::fs::Mode;
+    use rustix::process::umask;
+    let usual = umask(Mode::RWXG | Mode::RWXO);
+    umask(usual | Mode::WGRP | Mode::WOTH);
 }

@@ -61,12 +61,13 @@ impl Place {
         for leftover in [&making, &self.path] {
             remove_dir(leftover)?;
         }
+        // Before git makes it as wide as the umask is.
+        make_private_dir(&making).map_err(StoreError::io(&making))?;
         Git::init_bare(&making, hash)?;
         let config = making.join("config");
         std::fs::write(&config, configuration(url, hash, lazy)).map_err(StoreError::io(&config))?;
         let cached = making.join(CACHED_FILES);
         make_private_dir(&cached).map_err(StoreError::io(&cached))?;
-        make_private_dir(&making).map_err(StoreError::io(&making))?;
         sync_tree(disk, &making, Reason::Manifest)
             .and_then(|()| disk.rename(&making, &self.path))
             .and_then(|()| sync_parent(disk, &self.path, Reason::Manifest))

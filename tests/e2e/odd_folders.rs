@@ -1,11 +1,11 @@
 //! Mount points with names that hurt: blanks, line breaks, bytes, length, links.
 
-use super::support::{self, Host, Kind, Ran, Server};
+use super::support::{self, Host, Kind, Ran, Server, wait_until};
 use super::work::{assert_sound, history};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 
 fn toft(host: &Host, verb: &str, arguments: &[&OsStr]) -> Ran {
@@ -116,4 +116,43 @@ fn a_mount_point_is_found_by_every_way_to_it() {
     assert_eq!(history(&repo, "main").len(), 2);
     assert!(real.join("m").exists(), "it was there before");
     assert_sound(&repo);
+}
+
+/// Whoever shares a group with nobody has 002 by default.
+#[test]
+fn a_umask_that_lets_others_write_is_no_hindrance() {
+    let test = "a_umask_that_lets_others_write_is_no_hindrance";
+    if !support::can_mount(test) {
+        return;
+    }
+    for umask in ["000", "002", "077"] {
+        let server = Server::start(Kind::Http);
+        let repo = server.seeded("r.git");
+        let host = Host::new();
+        let toft = |words: &str| {
+            let mut shell = host.command("sh");
+            let line = format!("umask {umask}; exec {} {words}", host.program().display());
+            shell.args(["-c", &line]);
+            host.run(shell).expect_code(0).text()
+        };
+        toft(&format!("mount {} r", server.url("r.git")));
+        let dir = host.path("work/r");
+        fs::write(dir.join("new"), "new\n").expect("write");
+        toft("commit r -m first");
+        fs::write(dir.join("new"), "more\n").expect("write");
+        let status: serde_json::Value =
+            serde_json::from_str(&toft("status --json r")).expect("JSON");
+        let mut kill = host.command("kill");
+        kill.args(["-9", &status["daemon"]["pid"].to_string()]);
+        host.run(kill).expect_code(0);
+        wait_until("the daemon is dead", || host.processes().is_empty());
+        // By the command itself, now that there is no daemon.
+        toft("umount r -m second");
+        assert_eq!(host.git(&repo, &["show", "main:new"]), "more", "{umask}");
+        assert_sound(&repo);
+        for place in ["state", "cache", "run"] {
+            let mode = fs::metadata(host.path(place)).expect("it is there").mode();
+            assert_eq!(mode & 0o077, 0, "{place}: {mode:o}");
+        }
+    }
 }
