@@ -29,5 +29,5 @@ pub use layout::{GitdirSpec, create, gitfile, set_tracking, settle};
 pub use lock::{IndexLock, release_abandoned};
 pub use power_loss::clear_after_power_loss;
 pub use prefill::{BaseStat, Prefilled, prefill};
-pub use state::{Operation, Tracked, in_progress, read_index, tracked};
+pub use state::{LastRead, Operation, Tracked, in_progress, read_index, tracked};
 pub use walk::{FILES_MAX, Hidden};

@@ -3,6 +3,7 @@
 use super::index::{self, Entry, Index};
 use super::{DotgitError, Result};
 use crate::sys::current_boot;
+use crate::sys::locks::Mutex;
 use crate::types::{HashKind, Oid};
 use std::fmt;
 use std::io;
@@ -66,8 +67,41 @@ impl fmt::Display for Operation {
     }
 }
 
+/// The index that was read last, if it stands for exactly a tree: one commit asks several times, and
+/// to read a large one takes longer than all the rest.
+#[derive(Default)]
+pub struct LastRead(Mutex<Option<(String, Oid)>>);
+
+impl LastRead {
+    /// The tree that the index stands for, where that is known without reading it.
+    fn tree(&self, gitdir: &Path) -> Option<Oid> {
+        IndexMark::read(gitdir).or_else(|| {
+            let (was, tree) = self.0.lock().clone()?;
+            signature(gitdir).is_ok_and(|now| now == was).then_some(tree)
+        })
+    }
+
+    fn read(&self, gitdir: &Path, hash: HashKind) -> Result<Index> {
+        let before = signature(gitdir).ok();
+        let index = read_index(gitdir, hash)?;
+        let after = signature(gitdir).ok();
+        let unchanged = before.filter(|before| Some(before) == after.as_ref());
+        *self.0.lock() = unchanged.zip(tree_of(&index));
+        Ok(index)
+    }
+}
+
+/// The tree that the index stands for, if it does.
+fn tree_of(index: &Index) -> Option<Oid> {
+    let (count, tree) = index.cache_tree.as_ref()?.valid?;
+    // git takes a tree out when a path changes, but not when a path is marked as sparse.
+    let exact = count as usize == index.entries.len()
+        && index.entries.iter().all(|entry| entry.stage == 0 && !entry.skip_worktree);
+    exact.then_some(tree)
+}
+
 /// What git is in the middle of. (A bisection is not in the way of a commit.)
-pub fn in_progress(gitdir: &Path, hash: HashKind) -> Result<Option<Operation>> {
+pub fn in_progress(gitdir: &Path, hash: HashKind, last: &LastRead) -> Result<Option<Operation>> {
     let exists = |name: &str| gitdir.join(name).symlink_metadata().is_ok();
     let begun = [
         // A rebase stops with a CHERRY_PICK_HEAD of its own, and git am has a folder of rebase's.
@@ -90,11 +124,11 @@ pub fn in_progress(gitdir: &Path, hash: HashKind) -> Result<Option<Operation>> {
         Ok(_) => return Ok(Some(Operation::CherryPick)),
         Err(_) => {}
     }
-    if IndexMark::read(gitdir).is_some() {
+    if last.tree(gitdir).is_some() {
         return Ok(None);
     }
     let unmerged: Vec<_> =
-        read_index(gitdir, hash)?.unmerged().into_iter().map(<[u8]>::to_vec).collect();
+        last.read(gitdir, hash)?.unmerged().into_iter().map(<[u8]>::to_vec).collect();
     Ok((!unmerged.is_empty()).then_some(Operation::Unmerged(unmerged)))
 }
 
@@ -110,26 +144,17 @@ pub enum Tracked {
     Entries(Vec<Entry>),
 }
 
-/// Reads what git tracks; only looks at the index file when it is still the one that toft wrote.
-pub fn tracked(gitdir: &Path, hash: HashKind) -> Result<Tracked> {
-    if let Some(tree) = IndexMark::read(gitdir) {
+/// Reads what git tracks; only looks at the index file when it is not the one that toft wrote, or read
+/// last.
+pub fn tracked(gitdir: &Path, hash: HashKind, last: &LastRead) -> Result<Tracked> {
+    if let Some(tree) = last.tree(gitdir) {
         return Ok(Tracked::Tree(tree));
     }
     if !gitdir.join("index").exists() {
         return Ok(Tracked::Head);
     }
-    let index = read_index(gitdir, hash)?;
-    let tree = index.cache_tree.as_ref().and_then(|root| root.valid);
-    Ok(match tree {
-        // git takes a tree out when a path changes, but not when a path is marked as sparse.
-        Some((count, tree))
-            if count as usize == index.entries.len()
-                && !index.entries.iter().any(|entry| entry.skip_worktree) =>
-        {
-            Tracked::Tree(tree)
-        }
-        _ => Tracked::Entries(index.entries),
-    })
+    let index = last.read(gitdir, hash)?;
+    Ok(tree_of(&index).map_or(Tracked::Entries(index.entries), Tracked::Tree))
 }
 
 /// Reads the index; one that does not exist is empty, as for git.

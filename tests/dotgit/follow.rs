@@ -3,7 +3,8 @@
 use crate::support::{Mounted, TestRepo, gits, hard_cases, variants};
 use std::fs;
 use toft::dotgit::{
-    Files, IndexLock, Tracked, after_seal, clear_after_power_loss, mend_index, read_index, tracked,
+    Files, IndexLock, LastRead, Tracked, after_seal, clear_after_power_loss, mend_index,
+    read_index, tracked,
 };
 use toft::types::Timespec;
 
@@ -158,7 +159,10 @@ fn an_index_that_is_right_already_is_not_written() {
         m.follow();
         assert_eq!(fs::metadata(m.gitdir.join("index")).unwrap().modified().unwrap(), before);
         let hash = m.head().kind();
-        assert_eq!(tracked(&m.gitdir, hash).unwrap(), Tracked::Tree(m.tree()));
+        assert_eq!(
+            tracked(&m.gitdir, hash, &LastRead::default()).unwrap(),
+            Tracked::Tree(m.tree())
+        );
     });
 }
 

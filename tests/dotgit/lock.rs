@@ -2,7 +2,7 @@
 
 use crate::support::{Mounted, TestRepo, gits};
 use std::process::{Command, Stdio};
-use toft::dotgit::{IndexLock, Operation, in_progress, release_abandoned};
+use toft::dotgit::{IndexLock, LastRead, Operation, in_progress, release_abandoned};
 use toft::types::HashKind;
 
 fn mounted() -> Mounted {
@@ -24,7 +24,7 @@ fn git_keeps_out_while_toft_has_it_and_the_other_way_round() {
     drop(lock);
     std::fs::write(m.gitdir.join("index.lock"), "git's").unwrap();
     assert!(IndexLock::acquire(&m.gitdir).unwrap().is_none());
-    let told = in_progress(&m.gitdir, HashKind::Sha1).unwrap();
+    let told = in_progress(&m.gitdir, HashKind::Sha1, &LastRead::default()).unwrap();
     assert_eq!(told, Some(Operation::IndexLocked));
     assert_eq!(std::fs::read(m.gitdir.join("index.lock")).unwrap(), b"git's");
     std::fs::remove_file(m.gitdir.join("index.lock")).unwrap();

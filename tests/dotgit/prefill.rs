@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use toft::base::SizeTable;
 use toft::dotgit;
 use toft::dotgit::index::{Entry, FileStat, Stat, decode};
-use toft::dotgit::{BaseStat, DotgitError, Tracked, in_progress, read_index, tracked};
+use toft::dotgit::{BaseStat, DotgitError, LastRead, Tracked, in_progress, read_index, tracked};
 use toft::types::{Ino, Oid, Timespec, TreeMode};
 
 const STAT: BaseStat =
@@ -274,8 +274,11 @@ fn with_a_folder_that_cannot_be_read_git_refuses_rather_than_takes_all_for_delet
             assert!(!mounted.try_git(args).status.success());
         }
         let hash = mounted.head().kind();
-        assert_eq!(in_progress(&mounted.gitdir, hash).unwrap(), None);
-        assert_eq!(tracked(&mounted.gitdir, hash).unwrap(), Tracked::Tree(mounted.tree()));
+        assert_eq!(in_progress(&mounted.gitdir, hash, &LastRead::default()).unwrap(), None);
+        assert_eq!(
+            tracked(&mounted.gitdir, hash, &LastRead::default()).unwrap(),
+            Tracked::Tree(mounted.tree())
+        );
     }
 }
 

@@ -1,7 +1,8 @@
 //! What git is doing, and what it tracks.
 
 use crate::support::{Mounted, TestRepo, gits};
-use toft::dotgit::{BaseStat, Operation, Tracked, in_progress, read_index, tracked};
+use std::os::unix::fs::FileExt;
+use toft::dotgit::{BaseStat, LastRead, Operation, Tracked, in_progress, read_index, tracked};
 use toft::types::{HashKind, Timespec};
 
 /// A repository whose branch `other` is in conflict with `main`.
@@ -23,7 +24,7 @@ fn conflicting(git: &'static str) -> Mounted {
 }
 
 fn told(m: &Mounted) -> Option<Operation> {
-    in_progress(&m.gitdir, HashKind::Sha1).unwrap()
+    in_progress(&m.gitdir, HashKind::Sha1, &LastRead::default()).unwrap()
 }
 
 #[test]
@@ -87,7 +88,8 @@ fn an_index_that_nobody_else_wrote_stands_for_the_tree() {
         let m = conflicting(git);
         let stat = BaseStat { uid: 0, gid: 0, time: Timespec::from_sec(5) };
         m.install(stat).unwrap();
-        let tracks = || tracked(&m.gitdir, HashKind::Sha1).unwrap();
+        let last = LastRead::default();
+        let tracks = || tracked(&m.gitdir, HashKind::Sha1, &last).unwrap();
         assert_eq!(tracks(), Tracked::Tree(m.tree()));
         // A second link from elsewhere changes nothing.
         std::fs::hard_link(m.gitdir.join("index"), m.gitdir.join("another")).unwrap();
@@ -95,6 +97,19 @@ fn an_index_that_nobody_else_wrote_stands_for_the_tree() {
         // git only refreshed it.
         m.git(["update-index", "-q", "--really-refresh"]);
         assert_eq!(tracks(), Tracked::Tree(m.tree()));
+        // One that was read is not read again.
+        let path = m.gitdir.join("index");
+        let (bytes, written) = (std::fs::read(&path).unwrap(), std::fs::metadata(&path).unwrap());
+        let replace = |bytes: &[u8]| {
+            let file = std::fs::File::options().write(true).open(&path).unwrap();
+            file.write_all_at(bytes, 0).unwrap();
+            file.set_modified(written.modified().unwrap()).unwrap();
+        };
+        replace(&vec![0; bytes.len()]);
+        assert_eq!(tracks(), Tracked::Tree(m.tree()));
+        assert_eq!(in_progress(&m.gitdir, HashKind::Sha1, &last).unwrap(), None);
+        assert!(tracked(&m.gitdir, HashKind::Sha1, &LastRead::default()).is_err());
+        replace(&bytes);
         m.git(["rm", "-q", "--cached", "rest"]);
         let Tracked::Entries(entries) = tracks() else { panic!("the tree is another one") };
         assert_eq!(entries.len(), 1);
@@ -112,14 +127,18 @@ fn sparse_paths_and_intended_ones_are_told_one_by_one() {
         let m = conflicting(git);
         m.git(["sparse-checkout", "set", "--no-cone", "/both"]);
         assert!(!m.dir.join("rest").exists());
-        let Tracked::Entries(entries) = tracked(&m.gitdir, HashKind::Sha1).unwrap() else {
+        let Tracked::Entries(entries) =
+            tracked(&m.gitdir, HashKind::Sha1, &LastRead::default()).unwrap()
+        else {
             panic!("the index says more than the tree")
         };
         assert!(entries.iter().any(|entry| entry.path == b"rest" && entry.skip_worktree));
         m.git(["sparse-checkout", "disable"]);
         std::fs::write(m.dir.join("new"), "").unwrap();
         m.git(["add", "-N", "new"]);
-        let Tracked::Entries(entries) = tracked(&m.gitdir, HashKind::Sha1).unwrap() else {
+        let Tracked::Entries(entries) =
+            tracked(&m.gitdir, HashKind::Sha1, &LastRead::default()).unwrap()
+        else {
             panic!("the index says more than the tree")
         };
         assert!(entries.iter().any(|entry| entry.path == b"new" && entry.intent_to_add));
@@ -130,6 +149,6 @@ fn sparse_paths_and_intended_ones_are_told_one_by_one() {
 fn an_index_that_is_gone_takes_no_path_out() {
     let m = conflicting(gits()[0]);
     std::fs::remove_file(m.gitdir.join("index")).unwrap();
-    assert_eq!(tracked(&m.gitdir, HashKind::Sha1).unwrap(), Tracked::Head);
+    assert_eq!(tracked(&m.gitdir, HashKind::Sha1, &LastRead::default()).unwrap(), Tracked::Head);
     assert!(read_index(&m.gitdir, HashKind::Sha1).unwrap().entries.is_empty());
 }

@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_millis(50);
 impl Engine {
     /// What git is in the middle of; a git that is just running counts too.
     fn in_progress(&self) -> Result<Option<Operation>, Failure> {
-        Ok(dotgit::in_progress(self.repo.gitdir(), self.repo.hash_kind())?)
+        Ok(dotgit::in_progress(self.repo.gitdir(), self.repo.hash_kind(), &self.last_index)?)
     }
 
     /// What git has begun in the mount and left unfinished.
@@ -53,7 +53,7 @@ impl Engine {
 
     /// Which paths git tracks, where HEAD is `head`.
     pub(super) fn tracked(&self, head: &Head) -> Result<TrackedPaths, Failure> {
-        match dotgit::tracked(self.repo.gitdir(), self.repo.hash_kind())? {
+        match dotgit::tracked(self.repo.gitdir(), self.repo.hash_kind(), &self.last_index)? {
             Tracked::Head => Ok(TrackedPaths::Head),
             Tracked::Tree(tree) => Ok(self.sealer.tracked_tree(head, tree)?),
             Tracked::Entries(entries) => {

@@ -31,6 +31,7 @@ use super::policy::{Activity, Scheduler};
 use super::report::{FlushReport, PushReport, SealReport};
 use crate::base::Base;
 use crate::commit::Sealer;
+use crate::dotgit::LastRead;
 use crate::fuse::{Notifier, Requests, Transport};
 use crate::git::Repo;
 use crate::overlay::Overlay;
@@ -61,6 +62,7 @@ pub struct Engine {
     pusher: Arc<Pusher>,
     /// Held for a whole flush.
     flushing: Mutex<()>,
+    last_index: LastRead,
     /// Ends a push that runs.
     hurry: Cancel,
     workspace: Arc<Workspace>,

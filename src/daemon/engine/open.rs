@@ -6,7 +6,7 @@ use crate::base::{Base, SizeTable};
 use crate::commit::Sealer;
 use crate::daemon::failure::{Failure, Kind};
 use crate::daemon::host::Host;
-use crate::dotgit::{self, Files};
+use crate::dotgit::{self, Files, LastRead};
 use crate::git::{Credential, Repo};
 use crate::overlay::{Overlay, Recovered};
 use crate::registry::{Lease, Milestone, Status, WorkspacePaths, WorkspaceRecord};
@@ -99,6 +99,7 @@ impl Engine {
             pusher: Arc::new(Pusher::new(target, outbox.clone())),
             outbox,
             flushing: Mutex::new(()),
+            last_index: LastRead::default(),
             hurry: Cancel::new().map_err(Failure::io("cannot wait"))?,
             workspace,
             notifier: OnceLock::new(),
