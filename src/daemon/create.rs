@@ -16,6 +16,7 @@ use crate::registry::{
 pub use crate::store::Source;
 use crate::store::{self, Store, StoreError};
 use crate::sync::{Known, Outbox};
+use crate::sys::Reason;
 use crate::types::{Oid, Timespec};
 use std::path::{Path, PathBuf};
 
@@ -194,7 +195,12 @@ fn furnish(
     dotgit::settle(&*host.disk, &paths.gitdir())?;
     let config = view_config(record, paths);
     Overlay::create(paths.root(), config.root(tree), host.disk.clone())?;
-    register(host, record, store, paths)
+    register(host, record, store, paths)?;
+    // The record that says that it is whole lies beside the names of all this: of names that were
+    // not synced, power loss may leave any.
+    let root = paths.root();
+    let synced = host.disk.fsync_dir(root, Reason::Manifest);
+    synced.map_err(Failure::io(format!("make {} durable", root.display())))
 }
 
 /// Tells the queue where the remote's branch stands.

@@ -46,6 +46,8 @@ impl Engine {
         let began = self.now();
         // No git may be in the middle of something (D8).
         drop(self.lock_index()?);
+        // On a full disk the commit needs the room of what was deleted.
+        self.overlay.bury()?;
         let at = self.host.clock.now();
         let seal = SealRequest {
             message: request.message.clone(),
