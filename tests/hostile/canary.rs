@@ -87,7 +87,12 @@ const WAYS: &[Way] = &[
         name: "header",
         kind: Kind::HttpsBearer,
         give: |host, _, canary| {
-            host.configure("http.extraHeader", &format!("Authorization: Bearer {canary}"));
+            // Not by git config, whose arguments the watcher would see.
+            let file = host.path("home/.gitconfig");
+            let mut config = fs::read_to_string(&file).unwrap_or_default();
+            config += &format!("[http]\n\textraHeader = Authorization: Bearer {canary}\n");
+            fs::write(&file, config).expect("write");
+            host.own(&file);
             (String::new(), None)
         },
     },

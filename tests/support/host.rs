@@ -242,7 +242,7 @@ impl Host {
         let stdout = tempfile::NamedTempFile::new().expect("a temporary file");
         let stderr = tempfile::NamedTempFile::new().expect("a temporary file");
         command.stdout(stdout.reopen().expect("open")).stderr(stderr.reopen().expect("open"));
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{what}: {error}"));
+        let mut child = spawn(&mut command).unwrap_or_else(|error| panic!("{what}: {error}"));
         let status = child::wait(&mut child, DEADLINE);
         let read = |file: &tempfile::NamedTempFile| fs::read(file.path()).expect("read");
         let stderr = String::from_utf8_lossy(&read(&stderr)).into_owned();
@@ -292,4 +292,17 @@ impl Host {
     pub fn processes(&self) -> Vec<u32> {
         mounts::processes_of(self.dir.path())
     }
+}
+
+/// A script that was just written may still be open in a child that another test is starting.
+fn spawn(command: &mut Command) -> std::io::Result<std::process::Child> {
+    for _ in 0..100 {
+        match command.spawn() {
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            spawned => return spawned,
+        }
+    }
+    command.spawn()
 }
