@@ -44,15 +44,6 @@ impl<V: Clone> Cache<V> {
         Some(slot.value.clone())
     }
 
-    /// What `look` finds first, those that were used last before the others.
-    pub(super) fn find_recent<R>(&self, mut look: impl FnMut(Oid, &V) -> Option<R>) -> Option<R> {
-        let state = self.state.lock();
-        let recent = state.by_use.values().rev();
-        recent
-            .filter_map(|oid| Some((*oid, &state.values.get(oid)?.value)))
-            .find_map(|(oid, value)| look(oid, value))
-    }
-
     /// Keeps `value`, which weighs so much beside what every slot takes.
     pub(super) fn insert(&self, oid: Oid, value: V, weight: u64) {
         let weight = weight + SLOT;

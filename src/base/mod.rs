@@ -12,6 +12,7 @@ mod cache;
 mod disguise;
 mod error;
 mod fill;
+mod holders;
 mod hydrate;
 mod objects;
 mod shelf;
@@ -79,6 +80,7 @@ impl Base {
         promisor: Arc<dyn Promisor>,
     ) -> std::io::Result<Base> {
         let mut base = Base::new(repo.clone(), spill_dir);
+        base.trees.remember_holders();
         base.hydrator = Some(Hydrator::new(promisor, repo, base.trees.clone())?);
         Ok(base)
     }

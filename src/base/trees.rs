@@ -1,10 +1,12 @@
 //! Directories of the base, cached, and how they lie to each other.
 
 use super::cache::Cache;
+use super::holders::Holders;
 use super::objects::Objects;
 use super::{BaseError, Tree};
+use crate::sys::locks::Mutex;
 use crate::types::{Oid, TreeMode};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Memory for directories.
 const TREES: u64 = 4 << 20;
@@ -13,11 +15,19 @@ const TREES: u64 = 4 << 20;
 pub(super) struct Trees {
     objects: Arc<Objects>,
     cache: Cache<Arc<Tree>>,
+    /// For those who ask what lies around a file.
+    holders: OnceLock<Mutex<Holders>>,
 }
 
 impl Trees {
     pub(super) fn new(objects: Arc<Objects>) -> Self {
-        Self { objects, cache: Cache::new(TREES) }
+        Self { objects, cache: Cache::new(TREES), holders: OnceLock::new() }
+    }
+
+    /// Remembers from now on where objects were seen: a walk that lists everything before it reads
+    /// would find no directory of the first files in the cache any more.
+    pub(super) fn remember_holders(&self) {
+        self.holders.get_or_init(Mutex::default);
     }
 
     /// The directory with the tree id `oid`.
@@ -27,12 +37,15 @@ impl Trees {
         }
         let tree = Arc::new(self.objects.tree(oid)?);
         self.cache.insert(oid, Arc::clone(&tree), tree.weight() as u64);
+        if let Some(holders) = self.holders.get() {
+            holders.lock().note(oid, &tree);
+        }
         Ok(tree)
     }
 
     /// The files of the directory that holds `blob`, as far as `most`, and of those that a walk
-    /// comes to after it, while there are not `enough`. Only the blob where its directory was not
-    /// looked at lately.
+    /// comes to after it, while there are not `enough`. Only the blob where nobody looked at its
+    /// directory.
     pub(super) fn around(&self, blob: Oid, most: usize, enough: usize) -> Vec<Oid> {
         let Some((oid, dir)) = self.holder(blob) else { return vec![blob] };
         let mut found: Vec<Oid> = dir.files().take(most).collect();
@@ -51,12 +64,11 @@ impl Trees {
         found
     }
 
-    /// A directory, of those that were looked at lately, in which `oid` is.
+    /// A directory that was looked at, in which `oid` is.
     fn holder(&self, oid: Oid) -> Option<(Oid, Arc<Tree>)> {
-        self.cache.find_recent(|tree, entries| {
-            let holds = entries.entries.iter().any(|entry| entry.oid == oid);
-            holds.then(|| (tree, Arc::clone(entries)))
-        })
+        let dir = self.holders.get()?.lock().find(oid)?;
+        let tree = self.get(dir).ok()?;
+        tree.entries.iter().any(|entry| entry.oid == oid).then_some((dir, tree))
     }
 
     fn collect_below(&self, dir: &Tree, enough: usize, found: &mut Vec<Oid>) {

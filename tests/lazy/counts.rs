@@ -1,5 +1,6 @@
 //! How often the server is asked.
 
+use crate::gitrepo;
 use crate::support::Host;
 use crate::world::{FILES, FOLDERS, World, stat_all, umount};
 use std::fs;
@@ -76,5 +77,42 @@ fn one_file_brings_its_folder_and_nothing_else() {
     );
     let missing = missing.lines().filter(|line| line.starts_with('?')).count();
     assert_eq!(missing, (FOLDERS.len() - 1) * FILES + 1);
+    umount(&host, &dir);
+}
+
+/// A walk that knows all names before it reads the first file: tar, rg, rsync.
+#[test]
+fn files_that_are_read_long_after_their_folder_was_listed_come_many_at_a_time() {
+    let test = "files_that_are_read_long_after_their_folder_was_listed_come_many_at_a_time";
+    let Some(world) = World::new(test) else { return };
+    let (folders, files) = (3_000, 16);
+    let mut import = String::from("commit refs/heads/main\ncommitter c <c@c> 1 +0000\ndata 1\nm\n");
+    for number in 0..folders * files {
+        let (folder, text) = (number / files, format!("file {number}\n"));
+        let line = format!("M 644 inline {folder:04}/f{number:05}\ndata {}\n{text}\n", text.len());
+        import.push_str(&line);
+    }
+    let file = world.repos.path("import");
+    fs::write(&file, import).unwrap();
+    let mut command =
+        gitrepo::command(&world.repos.path("r.git"), &["fast-import", "--quiet", "--force"]);
+    command.stdin(fs::File::open(&file).unwrap());
+    assert!(command.status().unwrap().success());
+    let host = Host::new();
+    let dir = world.mount(&host, "m");
+    let mut listed = Vec::new();
+    for folder in fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()) {
+        if folder.is_dir() {
+            listed.extend(fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    assert_eq!(listed.len(), folders * files);
+    listed.sort();
+    let before = world.fetches();
+    for (number, file) in listed.iter().take(20 * files).enumerate() {
+        assert_eq!(fs::read_to_string(file).unwrap(), format!("file {number}\n"));
+    }
+    let asked = world.fetches() - before;
+    assert!((1..=6).contains(&asked), "{asked} requests");
     umount(&host, &dir);
 }
