@@ -181,13 +181,13 @@ impl Lanes {
     fn batch(&self, called: &[Oid]) -> Vec<Oid> {
         let enough = self.state.lock().read_ahead(self.clock.monotonic());
         let share = enough / called.len();
-        let around = called.iter().flat_map(|oid| self.trees.around(*oid, SIBLINGS, share));
-        let mut seen: HashSet<Oid> = called.iter().copied().collect();
         let lost = self.state.lock().lost.clone();
-        let others = around.filter(|oid| seen.insert(*oid) && !lost.contains(oid));
-        let others: Vec<Oid> = others.collect();
         self.repo.refresh_if_stale();
-        let others = self.repo.missing(&others);
+        let is_away = |oid| !lost.contains(&oid) && !self.repo.missing(&[oid]).is_empty();
+        let around =
+            called.iter().flat_map(|oid| self.trees.around(*oid, SIBLINGS, share, &is_away));
+        let mut seen: HashSet<Oid> = called.iter().copied().collect();
+        let others: Vec<Oid> = around.filter(|oid| seen.insert(*oid)).collect();
         let state = &mut *self.state.lock();
         let mut batch = called.to_vec();
         for oid in others {

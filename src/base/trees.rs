@@ -3,13 +3,15 @@
 use super::cache::Cache;
 use super::holders::Holders;
 use super::objects::Objects;
-use super::{BaseError, Tree};
+use super::{BaseError, Entry, Tree};
 use crate::sys::locks::Mutex;
 use crate::types::{Oid, TreeMode};
 use std::sync::{Arc, OnceLock};
 
 /// Memory for directories.
 const TREES: u64 = 4 << 20;
+/// To find one file so many are looked at, at most.
+const STEPS: usize = 16;
 
 /// Reads directories through a bounded cache.
 pub(super) struct Trees {
@@ -43,25 +45,32 @@ impl Trees {
         Ok(tree)
     }
 
-    /// The files of the directory that holds `blob`, as far as `most`, and of those that a walk
-    /// comes to after it, while there are not `enough`. Only the blob where nobody looked at its
-    /// directory.
-    pub(super) fn around(&self, blob: Oid, most: usize, enough: usize) -> Vec<Oid> {
+    /// The files that are `wanted` of the directory that holds `blob`, as far as `most`, and of those
+    /// that a walk comes to after it, and in the end before it, while there are not `enough`. Only the
+    /// blob where nobody looked at its directory.
+    pub(super) fn around(
+        &self,
+        blob: Oid,
+        most: usize,
+        enough: usize,
+        wanted: &dyn Fn(Oid) -> bool,
+    ) -> Vec<Oid> {
         let Some((oid, dir)) = self.holder(blob) else { return vec![blob] };
-        let mut found: Vec<Oid> = dir.files().take(most).collect();
+        let found: Vec<Oid> = dir.files().filter(|oid| wanted(*oid)).take(most).collect();
+        let mut around = Around { trees: self, wanted, enough, steps: 0, found };
         // Beyond `most`, it may not be among them.
-        found.push(blob);
+        around.found.push(blob);
         let mut here = (oid, dir.clone());
-        self.collect_below(&dir, enough, &mut found);
-        while found.len() < enough {
+        around.take_all(dir.entries.iter());
+        while around.goes_on() {
             let Some((oid, parent)) = self.holder(here.0) else { break };
-            let later = parent.entries.iter().skip_while(|entry| entry.oid != here.0).skip(1);
-            for entry in later.filter(|entry| entry.mode == TreeMode::Tree) {
-                self.collect(entry.oid, enough, &mut found);
-            }
+            let later = parent.entries.iter().skip_while(|entry| entry.oid != here.0);
+            around.take_all(later.skip(1));
             here = (oid, parent);
         }
-        found
+        // At the root.
+        around.take(here.0);
+        around.found
     }
 
     /// A directory that was looked at, in which `oid` is.
@@ -70,20 +79,38 @@ impl Trees {
         let tree = self.get(dir).ok()?;
         tree.entries.iter().any(|entry| entry.oid == oid).then_some((dir, tree))
     }
+}
 
-    fn collect_below(&self, dir: &Tree, enough: usize, found: &mut Vec<Oid>) {
-        for entry in dir.entries.iter().filter(|entry| entry.mode == TreeMode::Tree) {
-            self.collect(entry.oid, enough, found);
+/// Files that lie around one.
+struct Around<'a> {
+    trees: &'a Trees,
+    wanted: &'a dyn Fn(Oid) -> bool,
+    enough: usize,
+    /// Files that were looked at.
+    steps: usize,
+    found: Vec<Oid>,
+}
+
+impl Around<'_> {
+    /// Most may be here already.
+    fn goes_on(&self) -> bool {
+        self.found.len() < self.enough && self.steps < STEPS * self.enough
+    }
+
+    fn take_all<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) {
+        for entry in entries.filter(|entry| entry.mode == TreeMode::Tree) {
+            self.take(entry.oid);
         }
     }
 
     /// The files of `dir` and below, depth first and without recursion: trees may be deeper than
     /// any stack.
-    fn collect(&self, dir: Oid, enough: usize, found: &mut Vec<Oid>) {
+    fn take(&mut self, dir: Oid) {
         let mut pending = vec![dir];
-        while let Some(oid) = pending.pop().filter(|_| found.len() < enough) {
-            let Ok(dir) = self.get(oid) else { continue };
-            found.extend(dir.files());
+        while let Some(oid) = pending.pop().filter(|_| self.goes_on()) {
+            let Ok(dir) = self.trees.get(oid) else { continue };
+            self.steps += dir.entries.len();
+            self.found.extend(dir.files().filter(|oid| (self.wanted)(*oid)));
             let below = dir.entries.iter().rev().filter(|entry| entry.mode == TreeMode::Tree);
             pending.extend(below.map(|entry| entry.oid));
         }
