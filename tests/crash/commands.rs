@@ -260,9 +260,14 @@ impl Run {
         };
         let mut alive = false;
         wait_until("those that were left are done", || {
-            let left = self.world.host.processes();
-            alive = left.len() == 1 && serves();
-            left.is_empty() || alive
+            let looks_alive = || self.world.host.processes().len() == 1 && serves();
+            alive = looks_alive();
+            if alive {
+                // One whose mount was killed before it could say that it is ready ends in a moment.
+                std::thread::sleep(Duration::from_millis(200));
+                alive = looks_alive();
+            }
+            alive || self.world.host.processes().is_empty()
         });
         alive
     }
@@ -309,7 +314,14 @@ impl Run {
             Some(_) => self.oracle = Oracle::of(&seen),
             None => {
                 let wrong = difference(&self.oracle.tree(), &seen);
-                panic!("round {}, {act:?}: {wrong:#?}\n{}", self.round, self.logs());
+                let there =
+                    self.world.host.git(&self.remote, &["ls-tree", "-r", "--name-only", "main"]);
+                let log = self.world.host.git(&self.remote, &["log", "--stat", "-3", "main"]);
+                panic!(
+                    "round {}, {act:?}: {wrong:#?}\nthe remote has {there}\n{log}\n{}",
+                    self.round,
+                    self.logs()
+                );
             }
         }
     }
