@@ -47,8 +47,10 @@ pub struct Tenant {
 
 /// How the inodes of one workspace in a house are numbered for the kernel.
 ///
-/// The low 48 bits are the inode's own, so that git's index, which knows 32 of them, is right. Of the
-/// long numbers of base entries it is remembered what they stand for.
+/// The low 32 bits are the inode's own, which git's index knows, and those above too, but for a pattern
+/// of the workspace: the kernel's table of inodes tells numbers apart by bits 0 to 47, and the same file
+/// of thousands of workspaces would be in one place of it, one behind the other. Of the long numbers of
+/// base entries it is remembered what they stand for.
 pub struct Numbers {
     slot: u16,
     long: Mutex<HashMap<u64, Ino>>,
@@ -68,7 +70,12 @@ impl Numbers {
     /// What the kernel calls `ino`.
     pub fn outside(&self, ino: Ino) -> Ino {
         let own = if ino.is_base() { ino.0 & (BASE_BIT - 1) | BASE_BIT } else { ino.0 };
-        Ino(u64::from(self.slot) << OWN_BITS | own)
+        Ino(u64::from(self.slot) << OWN_BITS | own ^ self.pattern())
+    }
+
+    /// What is turned in the bits 32 to 47 of its numbers; nothing in those of the root.
+    fn pattern(&self) -> u64 {
+        u64::from(self.slot.wrapping_mul(0x9e35)) << 32
     }
 
     /// The same, to be asked for from now on: two numbers must not look alike.
@@ -82,7 +89,7 @@ impl Numbers {
 
     /// What the workspace calls the number.
     pub fn inside(&self, number: u64) -> Ino {
-        let own = number & (2 * BASE_BIT - 1);
+        let own = number & (2 * BASE_BIT - 1) ^ self.pattern();
         match own & BASE_BIT {
             0 => Ino(own),
             _ => self.long.lock().get(&number).copied().unwrap_or(Ino(own)),
@@ -191,5 +198,15 @@ mod tests {
         assert!(numbers.give_out(Ino(1 << 63 | 1 << 60 | 5)).is_err(), "they would look alike");
         numbers.retain(|ino| ino != one);
         assert!(numbers.give_out(Ino(1 << 63 | 1 << 60 | 5)).is_ok());
+    }
+
+    /// In the kernel's table of inodes each would be behind all others.
+    #[test]
+    fn the_same_file_of_many_workspaces_differs_below_bit_48() {
+        for ino in [Ino::ROOT, Ino::of_base_child(Ino::ROOT, b"x")] {
+            let low = |slot| Numbers::new(slot).outside(ino).0 & ((1 << 48) - 1);
+            let all: std::collections::HashSet<u64> = (0..SLOTS).map(low).collect();
+            assert_eq!(all.len(), usize::from(SLOTS));
+        }
     }
 }
