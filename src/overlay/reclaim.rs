@@ -46,17 +46,13 @@ impl Overlay {
         self.freed() != before
     }
 
-    /// Deletes contents that died since the last sync, if there are any: a freeze would keep them.
-    pub fn bury(&self) -> Result<(), OverlayError> {
-        self.bury_dead_segments();
-        let has_dead = self.pins.lock().has_dead();
-        if has_dead { self.sync() } else { Ok(()) }
-    }
-
     fn free(&self) -> Result<(), OverlayError> {
         // On a full disk nothing moves; a segment that is dead as a whole goes.
         let compacted = self.compact_above(WORTH_BYTES);
-        self.bury()?;
+        self.bury_dead_segments();
+        if self.pins.lock().has_dead() {
+            self.sync()?;
+        }
         self.trim_above(WORTH_BYTES.max(self.read().len() as u64 * NODE_BYTES))?;
         compacted
     }

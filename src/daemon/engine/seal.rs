@@ -5,7 +5,7 @@ use super::Engine;
 use super::history::skipped;
 use crate::commit::{self, Allow, Guard, Plan, SealRequest, Sealed, Trailers};
 use crate::daemon::control::FlushRequest;
-use crate::daemon::failure::Failure;
+use crate::daemon::failure::{Failure, Kind};
 use crate::daemon::report::{Changes, FlushReport, SealReport};
 use crate::dotgit::IndexLock;
 use crate::git::Head;
@@ -43,11 +43,20 @@ impl Engine {
         request: &FlushRequest,
         report: &mut FlushReport,
     ) -> Result<Cut, Failure> {
+        let freed = self.overlay.freed();
+        match self.try_seal(request, report) {
+            // The freeze kept what was deleted, whose room the commit needs.
+            Err(failure) if failure.kind == Kind::DiskFull && self.overlay.make_room(freed) => {
+                self.try_seal(request, report)
+            }
+            sealed => sealed,
+        }
+    }
+
+    fn try_seal(&self, request: &FlushRequest, report: &mut FlushReport) -> Result<Cut, Failure> {
         let began = self.now();
         // No git may be in the middle of something (D8).
         drop(self.lock_index()?);
-        // On a full disk the commit needs the room of what was deleted.
-        self.overlay.bury()?;
         let at = self.host.clock.now();
         let seal = SealRequest {
             message: request.message.clone(),
@@ -81,9 +90,7 @@ impl Engine {
     /// The index follows the commit while `other` runs: to write that of a large repo takes longer
     /// than the seal, and nobody but the next git in the mount waits for it.
     pub(super) fn follow_beside<T>(&self, cut: &mut Cut, other: impl FnOnce(&Cut) -> T) -> T {
-        let Some(BehindIndex { lock, commit, at }) = cut.index.take() else {
-            return other(cut);
-        };
+        let Some(BehindIndex { lock, commit, at }) = cut.index.take() else { return other(cut) };
         let freeze = &cut.freeze;
         std::thread::scope(|scope| {
             scope.spawn(move || self.index_after_seal(lock, commit, freeze, at));
