@@ -77,7 +77,8 @@
 //! - D18: where root has turned on FUSE over io_uring, requests come by it (`fuse::ring`), which halves
 //!   a round trip. fuser knows no ring and shows nobody its wire code, so there is our own
 //!   (`fuse::wire`) for the ring only; the operations are the same (`fuse::answers`). fuser's session
-//!   runs beside it: forgets, notifications, the end.
+//!   runs beside it: forgets, notifications, the end. Not where answers come late (lazy mounts, `toft
+//!   serve`): each would keep an entry of the ring until then.
 //! - D19: small objects that were read lie in the store a second time, their deltas undone, in a ring
 //!   file of up to 512 MB that all workspaces of a remote read and write (`base::undone`): to undo the
 //!   chain of deltas of a file takes 50 to 300 us, ten times a round trip. Plain files, one each, as

@@ -7,8 +7,9 @@
 //! who has it open keeps it.
 
 use crate::git::Repo;
+use crate::sys::free_bytes;
 use crate::types::Oid;
-use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, futimens, statvfs};
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, futimens};
 use std::fs::{DirEntry, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -142,8 +143,7 @@ impl Standing {
 
 /// What the shelf may take of its disk, of which it takes `now`.
 fn share(dir: &Path, now: u64) -> u64 {
-    let free = statvfs(dir).map_or(0, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
-    free.saturating_add(now) / SHARE
+    free_bytes(dir).unwrap_or(0).saturating_add(now) / SHARE
 }
 
 #[cfg(test)]

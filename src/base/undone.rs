@@ -12,11 +12,12 @@
 //! exclude each other, and one that would have to wait does without. What is used when the ring has
 //! nearly come around to it is written anew, so that what nobody uses goes.
 
+use super::blob::read_full_at;
 use crate::git::{ObjectKind, Repo};
 use crate::sys::locks::{AtomicU64, Mutex, Ordering};
-use crate::sys::make_private_dir;
+use crate::sys::{free_bytes, make_private_dir};
 use crate::types::Oid;
-use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::fs::{FlockOperation, flock};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -60,8 +61,7 @@ impl Undone {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let dir = path.parent().unwrap_or(path);
         make_private_dir(dir)?;
-        let free = statvfs(dir).map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize))?;
-        Self::open_with(path, BUDGET.min(free / SHARE))
+        Self::open_with(path, BUDGET.min(free_bytes(dir)? / SHARE))
     }
 
     /// The same; a new one gets `budget` bytes.
@@ -157,15 +157,7 @@ impl Undone {
     /// Those that the id may be in. What was never written is empty.
     fn slots(&self, oid: Oid) -> Option<[Slot; WAYS]> {
         let mut bytes = [0; BUCKET_LEN];
-        let mut done = 0;
-        while done < bytes.len() {
-            match self.file.read_at(&mut bytes[done..], bucket(oid) + done as u64) {
-                Ok(0) => break,
-                Ok(len) => done += len,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return None,
-            }
-        }
+        read_full_at(&self.file, &mut bytes, bucket(oid)).ok()?;
         Some(std::array::from_fn(|way| Slot::decode(&bytes[way * SLOT_LEN..][..SLOT_LEN])))
     }
 

@@ -21,6 +21,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Weak;
 
+/// How often a body is copied that is cut each time.
+const LOOKS: u32 = 100;
+
 impl Overlay {
     /// Makes an overlay in the folder `dir` that holds what this one does now. Operations here wait
     /// only while a segment of the journal begins.
@@ -97,9 +100,6 @@ impl Bodies {
         copy_file(&*self.disk, &from, to)
     }
 }
-
-/// How often a body is copied that is cut each time.
-const LOOKS: u32 = 100;
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> OverlayError {
     let path = path.to_owned();

@@ -12,6 +12,7 @@ mod cancel;
 mod clock;
 mod disk;
 mod durable;
+mod free;
 pub mod locks;
 mod memory;
 mod private;
@@ -26,6 +27,7 @@ pub use durable::{
     copy_file, create_anew, create_dirs, is_shared, is_unsettled, make_private_dir_durably,
     mark_unsettled, replace_file, settle, share_file, sync_parent, sync_tree,
 };
+pub use free::free_bytes;
 pub use memory::return_memory_early;
 pub use private::make_private_dir;
 pub use process::{

@@ -120,7 +120,11 @@ fn fuse() -> Check {
 fn ring() -> Check {
     let name = "io_uring";
     match fuse_access::ring() {
-        RingOffer::On => check(name, State::Ok, "requests come by io_uring"),
+        RingOffer::On => check(
+            name,
+            State::Ok,
+            "on for mounts to come, but lazy ones, toft serve and -o passthrough",
+        ),
         RingOffer::Missing => check(name, State::Ok, "not in this kernel (Linux 6.14 has it)"),
         RingOffer::Off => with_fix(
             check(name, State::Ok, "off: requests come by /dev/fuse"),
