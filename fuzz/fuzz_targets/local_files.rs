@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use toft::daemon::control::{Hello, Reply, Request, decode, encode, read_line};
 use toft::daemon::mountinfo;
-use toft::dotgit::{in_progress, tracked};
+use toft::dotgit::{LastRead, in_progress, tracked};
 use toft::registry::Registry;
 use toft::sync::{Outbox, PushIntent};
 use toft::sys::{OsClock, OsDisk};
@@ -108,5 +108,6 @@ fn git_directory(bytes: &[u8]) {
     fs::create_dir(gitdir.join("sequencer")).expect("a directory");
     fs::write(gitdir.join("index"), b"").expect("a file");
     fs::write(gitdir.join(name), content).expect("a file");
-    let _ = (in_progress(gitdir, HashKind::Sha1), tracked(gitdir, HashKind::Sha1));
+    let last = LastRead::default();
+    let _ = (in_progress(gitdir, HashKind::Sha1, &last), tracked(gitdir, HashKind::Sha1, &last));
 }
