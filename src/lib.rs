@@ -88,6 +88,9 @@
 //! - D20: a seal waits for the disk as seldom as order allows. The files of the cut, the pack, its index
 //!   and the value of the branch are synced side by side; when all are durable the branch gets its
 //!   name, then the record knows of it, while git's index follows (`dotgit::after_seal`).
+//! - D21: while requests come within microseconds of each other one thread of the device polls for the
+//!   next one, 40 us at most, and yields to whoever wants the CPU (`fuse::device::linger`): to wake a
+//!   thread for each took half of a round trip in a virtual machine. An idle mount sleeps as before.
 //!
 //! # Locks, outermost first
 //! a file's content → `overlay::Bodies::writing` (a freeze excludes body writers) →

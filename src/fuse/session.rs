@@ -2,7 +2,7 @@
 
 use super::ask::Adapter;
 use super::count::Requests;
-use super::device::{Device, Passages};
+use super::device::{Device, Linger, Passages};
 use super::mount::{self, Access, MountOptions, Opens, Transport};
 use super::ring::{Conversation, Prepared, Ring, RingOffer};
 use super::route::Place;
@@ -73,10 +73,12 @@ impl Session {
         let adapter = Adapter::new(place, stale, requests.clone(), opens(options))
             .map_err(|error| give_up(&dir, error))?;
         let adapter = Arc::new(adapter);
+        let linger = Linger::on(fd.try_clone().map_err(|error| give_up(&dir, error))?);
         let device = Device {
             adapter: adapter.clone(),
             has_ring: ring.is_some(),
             passages: passed.then(Passages::default),
+            linger,
         };
         let session = fuser::Session::from_fd(device, fd, acl(options.access), config)
             .map_err(|error| give_up(&dir, error))?;

@@ -26,8 +26,8 @@ pub struct Arguments {
     /// Only workloads whose name contains one of these words
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Only these drivers; toft-pass mounts with -o passthrough, toft-ring with requests by io_uring
-    /// (both as root)
+    /// Only these drivers; as root also toft-pass, which mounts with -o passthrough, toft-ring, whose
+    /// requests come by io_uring, and bare, the smallest FUSE server: what FUSE itself costs here
     #[arg(long, value_delimiter = ',', default_value = "native,overlayfs,worktree,toft")]
     drivers: Vec<String>,
     /// Where the samples go, as JSON lines

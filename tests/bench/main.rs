@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a benchmark may panic")]
 
 mod arguments;
+mod bare;
 mod build;
 mod compare;
 mod count;
@@ -23,6 +24,7 @@ mod workloads;
 mod worktrees;
 
 use arguments::Arguments;
+use bare::Bare;
 use clap::Parser;
 use place::{Native, Overlayfs, Place, Toft, Way};
 use repo::Facts;
@@ -89,7 +91,7 @@ fn in_trees(bench: &Bench, round: usize, samples: &mut Samples) {
     }
     let mut places = places(bench, round);
     for workload in wanted {
-        for place in &mut places {
+        for place in places.iter_mut().filter(|place| place.can(workload.name)) {
             if let Some((seconds, seen)) = (workload.run)(&bench.facts, &mut **place) {
                 let (workload, driver) = (workload.name, place.driver());
                 samples.add(Sample { workload, driver, round, seconds, seen, requests: None });
@@ -122,6 +124,10 @@ fn places(bench: &Bench, round: usize) -> Vec<Box<dyn Place + '_>> {
             Some(place) => places.push(Box::new(place)),
             None => println!("overlayfs cannot be mounted here: left out"),
         }
+    }
+    if arguments.drives("bare") {
+        let root = host.path("work").join(format!("bare{round}"));
+        places.push(Box::new(Bare::of(&bench.checkout, root)));
     }
     for (name, way) in Way::ALL.iter().filter(|(name, _)| arguments.drives(name)) {
         places.push(Box::new(Toft::mount_in(host, repo, &format!("{name}{round}"), *way)));

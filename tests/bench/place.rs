@@ -17,6 +17,10 @@ pub trait Place {
     fn mount_anew(&mut self) -> Option<Duration>;
     /// Commits everything; durable on return.
     fn commit(&self, message: &str);
+    /// Whether it has all that this workload needs.
+    fn can(&self, _workload: &str) -> bool {
+        true
+    }
     /// The daemon that serves it.
     fn daemon(&self) -> Option<u32> {
         None

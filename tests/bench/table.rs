@@ -26,7 +26,7 @@ pub struct Group {
 }
 
 /// The columns after the native one.
-const OTHERS: [&str; 5] = ["overlayfs", "worktree", "toft", "toft-pass", "toft-ring"];
+const OTHERS: [&str; 6] = ["overlayfs", "worktree", "bare", "toft", "toft-pass", "toft-ring"];
 
 pub struct Samples {
     out: Option<File>,

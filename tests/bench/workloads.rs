@@ -63,6 +63,20 @@ pub const ALL: &[Workload] = &[
     row("stat of all, warm", 1.2, |facts, place| {
         timed(|| io::stat_all(place.root(), &facts.shuffled))
     }),
+    row("find, no dentries", 3.5, |_, place| {
+        forgotten(place, Caches::Dentries, |place| io::find(place.root()))
+    }),
+    row("stat of all, no dentries", 5.0, |facts, place| {
+        let all = |place: &dyn Place| io::stat_all(place.root(), &facts.shuffled);
+        forgotten(place, Caches::Dentries, all)
+    }),
+    row("find, nothing cached", 3.5, |_, place| {
+        forgotten(place, Caches::All, |place| io::find(place.root()))
+    }),
+    row("stat of all, nothing cached", 5.0, |facts, place| {
+        let all = |place: &dyn Place| io::stat_all(place.root(), &facts.shuffled);
+        forgotten(place, Caches::All, all)
+    }),
     plain("read all, fresh mount", |facts, place| {
         place.mount_anew();
         timed(|| io::read_all(place.root(), &facts.files))
@@ -198,6 +212,28 @@ pub const ALL: &[Workload] = &[
     })
     .changing(|_, _| io::bytes_of_many(100, 100)),
 ];
+
+/// What drop_caches takes, proc_sys_vm(5).
+#[derive(Clone, Copy)]
+enum Caches {
+    /// Names and inodes: what a fresh mount does not have. Blocks of the disk stay.
+    Dentries = 2,
+    /// The blocks, too.
+    All = 3,
+}
+
+/// Work in a fresh mount whose native tree the kernel does not know either. None where this is not
+/// root.
+fn forgotten(
+    place: &mut dyn Place,
+    caches: Caches,
+    work: impl FnOnce(&dyn Place) -> u64,
+) -> Option<Outcome> {
+    place.mount_anew();
+    rustix::fs::sync();
+    fs::write("/proc/sys/vm/drop_caches", (caches as u8).to_string()).ok()?;
+    timed(|| work(place))
+}
 
 /// The file that is mapped to be written to.
 const MAPPED: u64 = 32 << 20;

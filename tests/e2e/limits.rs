@@ -1,11 +1,12 @@
 //! Limits of whoever mounts are not limits of the mount.
 
 use super::support::{self, Host, Kind, Server, wait_until};
-use super::work::{assert_sound, history, text, umount};
+use super::work::{assert_sound, history, mount, status, text, umount};
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// `toft mount` by a shell that may have the limit of open files that `limit` sets.
 fn mount_with_few_files(host: &Host, limit: &str, flags: &str, url: &str, dir: &Path) {
@@ -128,4 +129,33 @@ fn a_daemon_without_descriptors_says_so_loses_nothing_and_goes_on() {
     umount(&host, &dir, "").expect_code(0);
     assert_eq!(history(&repo, "main").len(), 3);
     assert_sound(&repo);
+}
+
+/// Clock ticks (10 ms) that a process has used, proc_pid_stat(5).
+fn ticks(pid: i64) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    let fields: Vec<_> = stat.rsplit(") ").next().expect("fields").split(' ').collect();
+    [11, 12].map(|at: usize| fields[at].parse::<u64>().expect("a number")).iter().sum()
+}
+
+#[test]
+fn a_mount_that_nobody_uses_takes_no_cpu_also_right_after_much_use() {
+    let test = "a_mount_that_nobody_uses_takes_no_cpu_also_right_after_much_use";
+    if !support::can_mount(test) {
+        return;
+    }
+    let server = Server::start(Kind::File);
+    server.seeded("r.git");
+    let host = Host::new();
+    let dir = mount(&host, &server.url("r.git"), "r", "--flush-on manual");
+    let daemon = status(&host, text(&dir))["daemon"]["pid"].as_i64().expect("it runs");
+    for name in 0..3000 {
+        assert!(!dir.join(format!("none-{name}")).exists());
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    let before = ticks(daemon);
+    std::thread::sleep(Duration::from_secs(2));
+    let used = ticks(daemon) - before;
+    assert!(used < 20, "{used} of 200 ticks");
+    umount(&host, &dir, "--discard").expect_code(0);
 }

@@ -1,8 +1,10 @@
 //! Requests as fuser reads them from the device.
 
+mod linger;
 mod passages;
 mod reply;
 
+pub(super) use linger::Linger;
 pub(super) use passages::Passages;
 
 use super::ask::{Adapter, caller};
@@ -28,6 +30,8 @@ pub(super) struct Device {
     pub has_ring: bool,
     /// Files that the kernel reads and writes by itself.
     pub passages: Option<Passages>,
+    /// Between two requests.
+    pub linger: Linger,
 }
 
 impl Filesystem for Device {
@@ -39,7 +43,7 @@ impl Filesystem for Device {
     }
 
     fn lookup(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        self.adapter.lookup(parent, name, reply);
+        self.linger.after(|| self.adapter.lookup(parent, name, reply));
     }
 
     fn forget(&self, _request: &Request, inode: INodeNo, count: u64) {
@@ -53,7 +57,7 @@ impl Filesystem for Device {
         _fh: Option<FileHandle>,
         reply: ReplyAttr,
     ) {
-        self.adapter.getattr(inode, reply);
+        self.linger.after(|| self.adapter.getattr(inode, reply));
     }
 
     fn setattr(
@@ -82,11 +86,11 @@ impl Filesystem for Device {
             atime: atime.map(set_time),
             mtime: mtime.map(set_time),
         };
-        self.adapter.setattr(caller(request), inode, set, reply);
+        self.linger.after(|| self.adapter.setattr(caller(request), inode, set, reply));
     }
 
     fn readlink(&self, _request: &Request, inode: INodeNo, reply: ReplyData) {
-        self.adapter.readlink(inode, reply);
+        self.linger.after(|| self.adapter.readlink(inode, reply));
     }
 
     fn mknod(
@@ -99,7 +103,7 @@ impl Filesystem for Device {
         rdev: u32,
         reply: ReplyEntry,
     ) {
-        self.adapter.mknod(caller(request), parent, name, mode, rdev, reply);
+        self.linger.after(|| self.adapter.mknod(caller(request), parent, name, mode, rdev, reply));
     }
 
     fn mkdir(
@@ -111,15 +115,15 @@ impl Filesystem for Device {
         _umask: u32,
         reply: ReplyEntry,
     ) {
-        self.adapter.mkdir(caller(request), parent, name, mode, reply);
+        self.linger.after(|| self.adapter.mkdir(caller(request), parent, name, mode, reply));
     }
 
     fn unlink(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        self.adapter.unlink(parent, name, reply);
+        self.linger.after(|| self.adapter.unlink(parent, name, reply));
     }
 
     fn rmdir(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        self.adapter.rmdir(parent, name, reply);
+        self.linger.after(|| self.adapter.rmdir(parent, name, reply));
     }
 
     fn symlink(
@@ -130,7 +134,9 @@ impl Filesystem for Device {
         target: &Path,
         reply: ReplyEntry,
     ) {
-        self.adapter.symlink(caller(request), parent, name, target.as_os_str(), reply);
+        self.linger.after(|| {
+            self.adapter.symlink(caller(request), parent, name, target.as_os_str(), reply)
+        });
     }
 
     fn rename(
@@ -143,7 +149,15 @@ impl Filesystem for Device {
         flags: RenameFlags,
         reply: ReplyEmpty,
     ) {
-        self.adapter.rename(caller(request), (parent, name), (new_parent, new_name), flags, reply);
+        self.linger.after(|| {
+            self.adapter.rename(
+                caller(request),
+                (parent, name),
+                (new_parent, new_name),
+                flags,
+                reply,
+            )
+        });
     }
 
     fn link(
@@ -154,7 +168,7 @@ impl Filesystem for Device {
         new_name: &OsStr,
         reply: ReplyEntry,
     ) {
-        self.adapter.link(inode, new_parent, new_name, reply);
+        self.linger.after(|| self.adapter.link(inode, new_parent, new_name, reply));
     }
 
     fn open(&self, _request: &Request, inode: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
@@ -195,7 +209,7 @@ impl Filesystem for Device {
         _lock_owner: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        self.adapter.read(inode, fh, offset, size, reply);
+        self.linger.after(|| self.adapter.read(inode, fh, offset, size, reply));
     }
 
     fn write(
@@ -210,7 +224,8 @@ impl Filesystem for Device {
         _lock_owner: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
-        self.adapter.write(inode, fh, (data, offset), write_flags, flags, reply);
+        self.linger
+            .after(|| self.adapter.write(inode, fh, (data, offset), write_flags, flags, reply));
     }
 
     fn flush(
@@ -221,7 +236,7 @@ impl Filesystem for Device {
         _lock_owner: LockOwner,
         reply: ReplyEmpty,
     ) {
-        self.adapter.flush(reply);
+        self.linger.after(|| self.adapter.flush(reply));
     }
 
     fn release(
@@ -235,7 +250,7 @@ impl Filesystem for Device {
         reply: ReplyEmpty,
     ) {
         self.passage_ended(inode, fh);
-        self.adapter.release(inode, fh, reply);
+        self.linger.after(|| self.adapter.release(inode, fh, reply));
     }
 
     fn fsync(
@@ -251,7 +266,7 @@ impl Filesystem for Device {
     }
 
     fn opendir(&self, _request: &Request, _inode: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
-        self.adapter.opendir(reply);
+        self.linger.after(|| self.adapter.opendir(reply));
     }
 
     fn readdir(
@@ -262,7 +277,7 @@ impl Filesystem for Device {
         offset: u64,
         reply: ReplyDirectory,
     ) {
-        self.adapter.readdir(inode, offset, reply);
+        self.linger.after(|| self.adapter.readdir(inode, offset, reply));
     }
 
     fn readdirplus(
@@ -273,7 +288,7 @@ impl Filesystem for Device {
         offset: u64,
         reply: ReplyDirectoryPlus,
     ) {
-        self.adapter.readdirplus(inode, offset, reply);
+        self.linger.after(|| self.adapter.readdirplus(inode, offset, reply));
     }
 
     fn fsyncdir(
@@ -284,11 +299,11 @@ impl Filesystem for Device {
         _data_only: bool,
         reply: ReplyEmpty,
     ) {
-        self.adapter.fsyncdir(inode, reply);
+        self.linger.after(|| self.adapter.fsyncdir(inode, reply));
     }
 
     fn statfs(&self, _request: &Request, inode: INodeNo, reply: ReplyStatfs) {
-        self.adapter.statfs(inode, reply);
+        self.linger.after(|| self.adapter.statfs(inode, reply));
     }
 
     fn setxattr(
@@ -301,7 +316,7 @@ impl Filesystem for Device {
         _position: u32,
         reply: ReplyEmpty,
     ) {
-        self.adapter.setxattr(inode, name, value, flags, reply);
+        self.linger.after(|| self.adapter.setxattr(inode, name, value, flags, reply));
     }
 
     fn getxattr(
@@ -312,15 +327,15 @@ impl Filesystem for Device {
         size: u32,
         reply: ReplyXattr,
     ) {
-        self.adapter.getxattr(inode, name, size, reply);
+        self.linger.after(|| self.adapter.getxattr(inode, name, size, reply));
     }
 
     fn listxattr(&self, _request: &Request, inode: INodeNo, size: u32, reply: ReplyXattr) {
-        self.adapter.listxattr(inode, size, reply);
+        self.linger.after(|| self.adapter.listxattr(inode, size, reply));
     }
 
     fn removexattr(&self, _request: &Request, inode: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        self.adapter.removexattr(inode, name, reply);
+        self.linger.after(|| self.adapter.removexattr(inode, name, reply));
     }
 
     fn fallocate(
@@ -333,7 +348,9 @@ impl Filesystem for Device {
         mode: i32,
         reply: ReplyEmpty,
     ) {
-        self.adapter.fallocate(caller(request), inode, fh, (offset, len), mode, reply);
+        self.linger.after(|| {
+            self.adapter.fallocate(caller(request), inode, fh, (offset, len), mode, reply)
+        });
     }
 
     fn lseek(
@@ -345,7 +362,7 @@ impl Filesystem for Device {
         whence: i32,
         reply: ReplyLseek,
     ) {
-        self.adapter.lseek(inode, fh, offset, whence, reply);
+        self.linger.after(|| self.adapter.lseek(inode, fh, offset, whence, reply));
     }
 
     fn copy_file_range(
@@ -361,12 +378,14 @@ impl Filesystem for Device {
         _flags: CopyFileRangeFlags,
         reply: ReplyWrite,
     ) {
-        self.adapter.copy_file_range(
-            caller(request),
-            (from_inode, from, from_offset),
-            (to_inode, to, to_offset),
-            len,
-            reply,
-        );
+        self.linger.after(|| {
+            self.adapter.copy_file_range(
+                caller(request),
+                (from_inode, from, from_offset),
+                (to_inode, to, to_offset),
+                len,
+                reply,
+            )
+        });
     }
 }
