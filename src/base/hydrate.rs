@@ -22,7 +22,11 @@ const LANES: usize = 3;
 /// The most files of one directory that come with one of them.
 const SIBLINGS: usize = 2000;
 /// How far ahead is read when calls keep coming, at first and at most, in files.
-const AHEAD: (usize, usize) = (256, 4096);
+const AHEAD: (usize, usize) = (256, 8192);
+/// A fetch that took less was mostly the way there and back: the next one brings many more.
+const QUICK: Duration = Duration::from_millis(300);
+/// One that took longer brought too much for somebody who waits: the next one brings fewer.
+const SLOW: Duration = Duration::from_secs(2);
 /// Calls that come within this time after a fetch keep coming.
 const QUIET: Duration = Duration::from_secs(1);
 /// How long a remote that did not answer is not asked again: a walk over a thousand files shall not
@@ -61,8 +65,9 @@ struct State {
     /// How many lanes there are, and how many of them have nothing to do.
     lanes: usize,
     idle: usize,
-    /// How far is read ahead, in files, and when the last fetch ended.
+    /// How far is read ahead, in files, how long the last fetch took, and when it ended.
     ahead: usize,
+    took: Duration,
     last: Option<Duration>,
     /// The remote did not answer, and is not asked before this time.
     down: Option<(Duration, Unavailable)>,
@@ -240,10 +245,13 @@ impl Lanes {
     }
 
     fn fetch(&self, oids: &[Oid]) -> Result<(), Unavailable> {
+        let start = self.clock.monotonic();
         let fetched = self.promisor.bring(oids).map_err(Unavailable::from);
         let state = &mut *self.state.lock();
         match &fetched {
             Ok(()) => {
+                state.took = self.clock.monotonic().saturating_sub(start);
+                tracing::debug!(contents = oids.len(), took = ?state.took, "contents came");
                 state.counts.fetches += 1;
                 state.counts.contents += oids.len() as u64;
                 state.down = None;
@@ -278,11 +286,36 @@ impl Lanes {
 impl State {
     /// How many files are to come in one fetch: further and further, while calls keep coming.
     fn read_ahead(&mut self, now: Duration) -> usize {
-        let goes_on = self.last.is_some_and(|last| now < last + QUIET);
-        self.ahead = match goes_on {
-            true => (self.ahead * 2).clamp(AHEAD.0, AHEAD.1),
-            false => 0,
+        if self.last.is_none_or(|last| now >= last + QUIET) {
+            self.ahead = 0;
+            return 0;
+        }
+        let next = match self.took {
+            took if took < QUICK => self.ahead * 8,
+            took if took < SLOW => self.ahead * 2,
+            _ => self.ahead / 2,
         };
+        self.ahead = next.clamp(AHEAD.0, AHEAD.1);
         self.ahead
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remote_that_is_quick_is_asked_for_many_more_and_a_slow_one_for_fewer() {
+        let ms = Duration::from_millis;
+        let mut state = State::default();
+        assert_eq!(state.read_ahead(ms(0)), 0, "the first call");
+        let mut after = |took| {
+            (state.took, state.last) = (took, Some(ms(1000)));
+            state.read_ahead(ms(1001))
+        };
+        assert_eq!([ms(90), ms(150), ms(290)].map(&mut after), [256, 2048, 8192]);
+        assert_eq!([ms(700), ms(2500), ms(2100)].map(&mut after), [8192, 4096, 2048]);
+        assert_eq!([ms(1900), ms(2000), ms(2000)].map(&mut after), [4096, 2048, 1024]);
+        assert_eq!(state.read_ahead(ms(1000) + QUIET), 0, "nobody called for a while");
     }
 }
