@@ -17,6 +17,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -26,9 +27,9 @@ const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
 const THREADS: usize = 2;
 const MAX_WRITE: u32 = 1 << 20;
 
-/// A file, or a directory.
 enum Node {
     File(Vec<u8>),
+    Link(Vec<u8>),
     Directory(BTreeMap<OsString, u64>),
     Gone,
 }
@@ -46,13 +47,15 @@ impl Tree {
 
     fn add(&mut self, path: &Path, top: bool) -> u64 {
         let ino = self.0.len() as u64;
-        let is_dir = fs::symlink_metadata(path).expect("stat").is_dir();
+        let kind = fs::symlink_metadata(path).expect("stat").file_type();
         self.0.push(Node::Directory(BTreeMap::new()));
-        self.0[ino as usize] = if is_dir {
+        self.0[ino as usize] = if kind.is_dir() {
             let names = fs::read_dir(path).expect("readdir").map(|entry| entry.expect("readdir"));
             let names = names.map(|entry| entry.file_name()).filter(|name| !top || name != ".git");
             let add = |name: OsString| (name.clone(), self.add(&path.join(name), false));
             Node::Directory(names.map(add).collect())
+        } else if kind.is_symlink() {
+            Node::Link(fs::read_link(path).expect("readlink").into_os_string().into_vec())
         } else {
             Node::File(fs::read(path).expect("read"))
         };
@@ -62,6 +65,7 @@ impl Tree {
     fn attr(&self, ino: u64) -> Option<FileAttr> {
         let (kind, perm, size) = match self.0.get(ino as usize)? {
             Node::File(content) => (FileType::RegularFile, 0o644, content.len() as u64),
+            Node::Link(target) => (FileType::Symlink, 0o777, target.len() as u64),
             Node::Directory(_) => (FileType::Directory, 0o755, 4096),
             Node::Gone => return None,
         };
@@ -179,6 +183,13 @@ impl Filesystem for Server {
             tree.content(ino).resize(usize::try_from(size).expect("it fits"), 0);
         }
         reply.attr(&FOREVER, &tree.attr(ino.0).expect("it is there"));
+    }
+
+    fn readlink(&self, _: &Request, ino: INodeNo, reply: ReplyData) {
+        match &self.0.read().0[ino.0 as usize] {
+            Node::Link(target) => reply.data(target),
+            _ => reply.error(Errno::EINVAL),
+        }
     }
 
     fn mkdir(&self, _: &Request, parent: INodeNo, name: &OsStr, _: u32, _: u32, reply: ReplyEntry) {

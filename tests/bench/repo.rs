@@ -63,7 +63,7 @@ impl Facts {
         assert!(tar.status().expect("tar").success());
         let inner = host.path("work/inner.git");
         let line = format!(
-            "cd {0} && git init -q . && git add -A && git -c user.name=b -c user.email=b@b commit -qm made \
+            "cd {0} && git init -q . && git add -A -f && git -c user.name=b -c user.email=b@b commit -qm made \
              && git clone -q --bare . {1} && rm -rf .git",
             source.display(),
             inner.display()
