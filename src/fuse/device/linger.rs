@@ -17,7 +17,7 @@ use std::time::Duration;
 /// How long one looks, and how soon after an answer the next request comes where that pays.
 const MOMENT: Duration = Duration::from_micros(40);
 /// How long one that looks may be held up by an answer before others go to the device.
-const PATIENCE: Duration = Duration::from_millis(1);
+const PATIENCE: Duration = Duration::from_micros(500);
 /// So many requests have to come that fast, at first, before one looks.
 const STREAK: u32 = 8;
 /// The same where requests were there at once all the time: nobody had to be woken for them.
@@ -46,6 +46,15 @@ struct State {
     pressed: u32,
 }
 
+/// A request that is being answered.
+pub(in crate::fuse) struct Next<'a>(&'a Linger);
+
+impl Drop for Next<'_> {
+    fn drop(&mut self) {
+        self.0.wait();
+    }
+}
+
 enum Found {
     AtOnce,
     Later,
@@ -60,12 +69,20 @@ impl Linger {
         Self { device, clock: OsClock::new(), state, changed: Condvar::new() }
     }
 
-    /// Answers a request, and waits for the next as it pays.
-    pub fn after<T>(&self, answer: impl FnOnce() -> T) -> T {
+    /// A request has come; who answers it waits for the next when this is dropped.
+    pub fn begin(&self) -> Next<'_> {
         self.state.lock().comes(self.clock.monotonic());
-        let value = answer();
-        self.wait();
-        value
+        Next(self)
+    }
+
+    /// The same for one that waits for the disk: others go to the device meanwhile.
+    pub fn begin_long(&self) -> Next<'_> {
+        let mut state = self.state.lock();
+        state.comes(self.clock.monotonic());
+        if state.looker == Some(std::thread::current().id()) {
+            self.stop(&mut state);
+        }
+        Next(self)
     }
 
     fn wait(&self) {
@@ -208,7 +225,7 @@ mod tests {
         let gone = std::thread::spawn(|| std::thread::current().id()).join().expect("no panic");
         let (linger, _kernel) = looked_at_by(gone);
         let start = linger.clock.monotonic();
-        assert_eq!(linger.after(|| 7), 7);
+        drop(linger.begin());
         assert!(linger.clock.monotonic() >= start + PATIENCE, "it was given time");
         assert!(linger.state.lock().looker.is_none());
     }
@@ -217,9 +234,20 @@ mod tests {
     fn others_come_back_when_there_is_nothing_to_look_for() {
         let (linger, _kernel) = looked_at_by(std::thread::current().id());
         let other = linger.clone();
-        let waits = std::thread::spawn(move || other.after(|| ()));
-        linger.after(|| ());
+        let waits = std::thread::spawn(move || drop(other.begin()));
+        drop(linger.begin());
         waits.join().expect("no panic");
         assert!(linger.state.lock().looker.is_none());
+    }
+
+    #[test]
+    fn others_go_to_the_device_while_the_one_that_looks_waits_for_the_disk() {
+        let me = std::thread::current().id();
+        let (linger, _kernel) = looked_at_by(me);
+        let request = linger.begin();
+        assert_eq!(linger.state.lock().looker, Some(me));
+        drop(linger.begin_long());
+        assert!(linger.state.lock().looker.is_none());
+        drop(request);
     }
 }

@@ -43,10 +43,12 @@ impl Filesystem for Device {
     }
 
     fn lookup(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        self.linger.after(|| self.adapter.lookup(parent, name, reply));
+        let _next = self.linger.begin();
+        self.adapter.lookup(parent, name, reply);
     }
 
     fn forget(&self, _request: &Request, inode: INodeNo, count: u64) {
+        // They come in batches that nobody waits for.
         self.adapter.forget(inode, count);
     }
 
@@ -57,7 +59,8 @@ impl Filesystem for Device {
         _fh: Option<FileHandle>,
         reply: ReplyAttr,
     ) {
-        self.linger.after(|| self.adapter.getattr(inode, reply));
+        let _next = self.linger.begin();
+        self.adapter.getattr(inode, reply);
     }
 
     fn setattr(
@@ -78,6 +81,7 @@ impl Filesystem for Device {
         _flags: Option<BsdFileFlags>,
         reply: ReplyAttr,
     ) {
+        let _next = self.linger.begin();
         let set = SetAttr {
             perm: mode.map(|mode| mode & 0o7777),
             uid,
@@ -86,11 +90,12 @@ impl Filesystem for Device {
             atime: atime.map(set_time),
             mtime: mtime.map(set_time),
         };
-        self.linger.after(|| self.adapter.setattr(caller(request), inode, set, reply));
+        self.adapter.setattr(caller(request), inode, set, reply);
     }
 
     fn readlink(&self, _request: &Request, inode: INodeNo, reply: ReplyData) {
-        self.linger.after(|| self.adapter.readlink(inode, reply));
+        let _next = self.linger.begin();
+        self.adapter.readlink(inode, reply);
     }
 
     fn mknod(
@@ -103,7 +108,8 @@ impl Filesystem for Device {
         rdev: u32,
         reply: ReplyEntry,
     ) {
-        self.linger.after(|| self.adapter.mknod(caller(request), parent, name, mode, rdev, reply));
+        let _next = self.linger.begin();
+        self.adapter.mknod(caller(request), parent, name, mode, rdev, reply);
     }
 
     fn mkdir(
@@ -115,15 +121,18 @@ impl Filesystem for Device {
         _umask: u32,
         reply: ReplyEntry,
     ) {
-        self.linger.after(|| self.adapter.mkdir(caller(request), parent, name, mode, reply));
+        let _next = self.linger.begin();
+        self.adapter.mkdir(caller(request), parent, name, mode, reply);
     }
 
     fn unlink(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        self.linger.after(|| self.adapter.unlink(parent, name, reply));
+        let _next = self.linger.begin();
+        self.adapter.unlink(parent, name, reply);
     }
 
     fn rmdir(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        self.linger.after(|| self.adapter.rmdir(parent, name, reply));
+        let _next = self.linger.begin();
+        self.adapter.rmdir(parent, name, reply);
     }
 
     fn symlink(
@@ -134,9 +143,8 @@ impl Filesystem for Device {
         target: &Path,
         reply: ReplyEntry,
     ) {
-        self.linger.after(|| {
-            self.adapter.symlink(caller(request), parent, name, target.as_os_str(), reply)
-        });
+        let _next = self.linger.begin();
+        self.adapter.symlink(caller(request), parent, name, target.as_os_str(), reply);
     }
 
     fn rename(
@@ -149,15 +157,8 @@ impl Filesystem for Device {
         flags: RenameFlags,
         reply: ReplyEmpty,
     ) {
-        self.linger.after(|| {
-            self.adapter.rename(
-                caller(request),
-                (parent, name),
-                (new_parent, new_name),
-                flags,
-                reply,
-            )
-        });
+        let _next = self.linger.begin();
+        self.adapter.rename(caller(request), (parent, name), (new_parent, new_name), flags, reply);
     }
 
     fn link(
@@ -168,10 +169,12 @@ impl Filesystem for Device {
         new_name: &OsStr,
         reply: ReplyEntry,
     ) {
-        self.linger.after(|| self.adapter.link(inode, new_parent, new_name, reply));
+        let _next = self.linger.begin();
+        self.adapter.link(inode, new_parent, new_name, reply);
     }
 
     fn open(&self, _request: &Request, inode: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+        let _next = self.linger.begin();
         match &self.passages {
             Some(passages) => self.open_and_pass(passages, inode, flags, reply),
             None => self.adapter.open(inode, flags, reply),
@@ -188,6 +191,7 @@ impl Filesystem for Device {
         flags: i32,
         reply: ReplyCreate,
     ) {
+        let _next = self.linger.begin();
         let caller = caller(request);
         match &self.passages {
             Some(passages) => {
@@ -209,7 +213,8 @@ impl Filesystem for Device {
         _lock_owner: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        self.linger.after(|| self.adapter.read(inode, fh, offset, size, reply));
+        let _next = self.linger.begin();
+        self.adapter.read(inode, fh, offset, size, reply);
     }
 
     fn write(
@@ -224,8 +229,8 @@ impl Filesystem for Device {
         _lock_owner: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
-        self.linger
-            .after(|| self.adapter.write(inode, fh, (data, offset), write_flags, flags, reply));
+        let _next = self.linger.begin();
+        self.adapter.write(inode, fh, (data, offset), write_flags, flags, reply);
     }
 
     fn flush(
@@ -236,7 +241,8 @@ impl Filesystem for Device {
         _lock_owner: LockOwner,
         reply: ReplyEmpty,
     ) {
-        self.linger.after(|| self.adapter.flush(reply));
+        let _next = self.linger.begin();
+        self.adapter.flush(reply);
     }
 
     fn release(
@@ -249,8 +255,9 @@ impl Filesystem for Device {
         _flush: bool,
         reply: ReplyEmpty,
     ) {
+        let _next = self.linger.begin();
         self.passage_ended(inode, fh);
-        self.linger.after(|| self.adapter.release(inode, fh, reply));
+        self.adapter.release(inode, fh, reply);
     }
 
     fn fsync(
@@ -261,12 +268,14 @@ impl Filesystem for Device {
         _data_only: bool,
         reply: ReplyEmpty,
     ) {
+        let _next = self.linger.begin_long();
         self.adapter.fsync(inode, fh, reply);
         self.attributes_moved(inode, fh);
     }
 
     fn opendir(&self, _request: &Request, _inode: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
-        self.linger.after(|| self.adapter.opendir(reply));
+        let _next = self.linger.begin();
+        self.adapter.opendir(reply);
     }
 
     fn readdir(
@@ -277,7 +286,8 @@ impl Filesystem for Device {
         offset: u64,
         reply: ReplyDirectory,
     ) {
-        self.linger.after(|| self.adapter.readdir(inode, offset, reply));
+        let _next = self.linger.begin();
+        self.adapter.readdir(inode, offset, reply);
     }
 
     fn readdirplus(
@@ -288,7 +298,8 @@ impl Filesystem for Device {
         offset: u64,
         reply: ReplyDirectoryPlus,
     ) {
-        self.linger.after(|| self.adapter.readdirplus(inode, offset, reply));
+        let _next = self.linger.begin();
+        self.adapter.readdirplus(inode, offset, reply);
     }
 
     fn fsyncdir(
@@ -299,11 +310,13 @@ impl Filesystem for Device {
         _data_only: bool,
         reply: ReplyEmpty,
     ) {
-        self.linger.after(|| self.adapter.fsyncdir(inode, reply));
+        let _next = self.linger.begin_long();
+        self.adapter.fsyncdir(inode, reply);
     }
 
     fn statfs(&self, _request: &Request, inode: INodeNo, reply: ReplyStatfs) {
-        self.linger.after(|| self.adapter.statfs(inode, reply));
+        let _next = self.linger.begin();
+        self.adapter.statfs(inode, reply);
     }
 
     fn setxattr(
@@ -316,7 +329,8 @@ impl Filesystem for Device {
         _position: u32,
         reply: ReplyEmpty,
     ) {
-        self.linger.after(|| self.adapter.setxattr(inode, name, value, flags, reply));
+        let _next = self.linger.begin();
+        self.adapter.setxattr(inode, name, value, flags, reply);
     }
 
     fn getxattr(
@@ -327,15 +341,18 @@ impl Filesystem for Device {
         size: u32,
         reply: ReplyXattr,
     ) {
-        self.linger.after(|| self.adapter.getxattr(inode, name, size, reply));
+        let _next = self.linger.begin();
+        self.adapter.getxattr(inode, name, size, reply);
     }
 
     fn listxattr(&self, _request: &Request, inode: INodeNo, size: u32, reply: ReplyXattr) {
-        self.linger.after(|| self.adapter.listxattr(inode, size, reply));
+        let _next = self.linger.begin();
+        self.adapter.listxattr(inode, size, reply);
     }
 
     fn removexattr(&self, _request: &Request, inode: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        self.linger.after(|| self.adapter.removexattr(inode, name, reply));
+        let _next = self.linger.begin();
+        self.adapter.removexattr(inode, name, reply);
     }
 
     fn fallocate(
@@ -348,9 +365,8 @@ impl Filesystem for Device {
         mode: i32,
         reply: ReplyEmpty,
     ) {
-        self.linger.after(|| {
-            self.adapter.fallocate(caller(request), inode, fh, (offset, len), mode, reply)
-        });
+        let _next = self.linger.begin();
+        self.adapter.fallocate(caller(request), inode, fh, (offset, len), mode, reply);
     }
 
     fn lseek(
@@ -362,7 +378,8 @@ impl Filesystem for Device {
         whence: i32,
         reply: ReplyLseek,
     ) {
-        self.linger.after(|| self.adapter.lseek(inode, fh, offset, whence, reply));
+        let _next = self.linger.begin();
+        self.adapter.lseek(inode, fh, offset, whence, reply);
     }
 
     fn copy_file_range(
@@ -378,14 +395,13 @@ impl Filesystem for Device {
         _flags: CopyFileRangeFlags,
         reply: ReplyWrite,
     ) {
-        self.linger.after(|| {
-            self.adapter.copy_file_range(
-                caller(request),
-                (from_inode, from, from_offset),
-                (to_inode, to, to_offset),
-                len,
-                reply,
-            )
-        });
+        let _next = self.linger.begin();
+        self.adapter.copy_file_range(
+            caller(request),
+            (from_inode, from, from_offset),
+            (to_inode, to, to_offset),
+            len,
+            reply,
+        );
     }
 }
