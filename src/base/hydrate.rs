@@ -21,12 +21,13 @@ const GATHER: Duration = Duration::from_millis(2);
 const LANES: usize = 3;
 /// The most files of one directory that come with one of them.
 const SIBLINGS: usize = 2000;
-/// How far ahead is read when calls keep coming, at first and at most, in files.
-const AHEAD: (usize, usize) = (256, 8192);
-/// A fetch that took less was mostly the way there and back: the next one brings many more.
-const QUICK: Duration = Duration::from_millis(300);
-/// One that took longer brought too much for somebody who waits: the next one brings fewer.
-const SLOW: Duration = Duration::from_secs(2);
+/// How far ahead is read when calls keep coming, in files: at first, at least and at most.
+const AHEAD_FIRST: usize = 256;
+const AHEAD_LEAST: usize = 64;
+const AHEAD_MOST: usize = 8192;
+/// As far as a fetch takes this time over that of the quickest one, which was mostly the way there
+/// and back.
+const AHEAD_TIME: Duration = Duration::from_secs(1);
 /// Calls that come within this time after a fetch keep coming.
 const QUIET: Duration = Duration::from_secs(1);
 /// How long a remote that did not answer is not asked again: a walk over a thousand files shall not
@@ -65,10 +66,14 @@ struct State {
     /// How many lanes there are, and how many of them have nothing to do.
     lanes: usize,
     idle: usize,
-    /// How far is read ahead, in files, how long the last fetch took, and when it ended.
+    /// How far is read ahead, in files.
     ahead: usize,
+    /// The last fetch: how many files, how long it took, and when it ended.
+    files: usize,
     took: Duration,
     last: Option<Duration>,
+    /// How long the quickest fetch took.
+    quickest: Option<Duration>,
     /// The remote did not answer, and is not asked before this time.
     down: Option<(Duration, Unavailable)>,
     /// What the remote said that it does not have: comes with nothing else any more.
@@ -250,7 +255,7 @@ impl Lanes {
         let state = &mut *self.state.lock();
         match &fetched {
             Ok(()) => {
-                state.took = self.clock.monotonic().saturating_sub(start);
+                state.came(oids.len(), self.clock.monotonic().saturating_sub(start));
                 tracing::debug!(contents = oids.len(), took = ?state.took, "contents came");
                 state.counts.fetches += 1;
                 state.counts.contents += oids.len() as u64;
@@ -290,13 +295,24 @@ impl State {
             self.ahead = 0;
             return 0;
         }
-        let next = match self.took {
-            took if took < QUICK => self.ahead * 8,
-            took if took < SLOW => self.ahead * 2,
-            _ => self.ahead / 2,
+        self.ahead = match self.ahead {
+            0 => AHEAD_FIRST,
+            _ => self.in_time().clamp(AHEAD_LEAST, AHEAD_MOST),
         };
-        self.ahead = next.clamp(AHEAD.0, AHEAD.1);
         self.ahead
+    }
+
+    /// How many files come in [`AHEAD_TIME`], by what the last fetch took.
+    fn in_time(&self) -> usize {
+        let way = self.quickest.unwrap_or(self.took);
+        let spent_ms = self.took.saturating_sub(way).as_millis().max(1);
+        let files = self.files as u128 * AHEAD_TIME.as_millis() / spent_ms;
+        usize::try_from(files).unwrap_or(AHEAD_MOST)
+    }
+
+    fn came(&mut self, files: usize, took: Duration) {
+        (self.files, self.took) = (files, took);
+        self.quickest = Some(self.quickest.map_or(took, |quickest| quickest.min(took)));
     }
 }
 
@@ -305,17 +321,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_remote_that_is_quick_is_asked_for_many_more_and_a_slow_one_for_fewer() {
+    fn as_many_are_brought_as_come_in_a_second() {
         let ms = Duration::from_millis;
         let mut state = State::default();
         assert_eq!(state.read_ahead(ms(0)), 0, "the first call");
-        let mut after = |took| {
-            (state.took, state.last) = (took, Some(ms(1000)));
+        let mut after = |files, took| {
+            state.came(files, ms(took));
+            state.last = Some(ms(1000));
             state.read_ahead(ms(1001))
         };
-        assert_eq!([ms(90), ms(150), ms(290)].map(&mut after), [256, 2048, 8192]);
-        assert_eq!([ms(700), ms(2500), ms(2100)].map(&mut after), [8192, 4096, 2048]);
-        assert_eq!([ms(1900), ms(2000), ms(2000)].map(&mut after), [4096, 2048, 1024]);
+        assert_eq!(after(16, 100), AHEAD_FIRST, "that tells the way there and back");
+        assert_eq!(after(256, 180), 3200, "80 ms more");
+        assert_eq!(after(3200, 600), 6400);
+        assert_eq!(after(6400, 700), AHEAD_MOST, "more than that nobody waits for");
+        assert_eq!(after(8000, 20_100), 400, "somebody else has the line");
+        assert_eq!(after(400, 40_100), AHEAD_LEAST);
+        assert_eq!(after(64, 50), AHEAD_MOST, "quicker than any before");
         assert_eq!(state.read_ahead(ms(1000) + QUIET), 0, "nobody called for a while");
     }
 }
