@@ -1,6 +1,6 @@
 //! Wrong sources, wrong folders, second mounts: a clear error, a documented code, nothing lost.
 
-use super::support::{self, Host, Kind, Server};
+use super::support::{self, Host, Kind, Server, wait_until};
 use super::work::{assert_sound, history, mount, text, try_mount, umount};
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -37,7 +37,8 @@ fn sources_that_are_none_are_refused_with_a_fix() {
         assert!(!dir.exists(), "{flags}");
     }
     assert!(support::mounts::below(&host.path("work")).is_empty());
-    assert!(host.processes().is_empty(), "nothing is left running");
+    // Who has answered may take a moment to end.
+    wait_until("nothing is left running", || host.processes().is_empty());
 }
 
 #[test]
