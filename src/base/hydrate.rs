@@ -66,8 +66,8 @@ struct State {
     /// How many lanes there are, and how many of them have nothing to do.
     lanes: usize,
     idle: usize,
-    /// How far is read ahead, in files.
-    ahead: usize,
+    /// Calls keep coming.
+    reads_ahead: bool,
     /// The last fetch: how many files, how long it took, and when it ended.
     files: usize,
     took: Duration,
@@ -289,17 +289,15 @@ impl Lanes {
 }
 
 impl State {
-    /// How many files are to come in one fetch: further and further, while calls keep coming.
+    /// How many files are to come in one fetch, while calls keep coming.
     fn read_ahead(&mut self, now: Duration) -> usize {
-        if self.last.is_none_or(|last| now >= last + QUIET) {
-            self.ahead = 0;
-            return 0;
+        let did = self.reads_ahead;
+        self.reads_ahead = self.last.is_some_and(|last| now < last + QUIET);
+        match (self.reads_ahead, did) {
+            (false, _) => 0,
+            (true, false) => AHEAD_FIRST,
+            (true, true) => self.in_time().clamp(AHEAD_LEAST, AHEAD_MOST),
         }
-        self.ahead = match self.ahead {
-            0 => AHEAD_FIRST,
-            _ => self.in_time().clamp(AHEAD_LEAST, AHEAD_MOST),
-        };
-        self.ahead
     }
 
     /// How many files come in [`AHEAD_TIME`], by what the last fetch took.
