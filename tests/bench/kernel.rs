@@ -12,8 +12,13 @@ use std::process::{Command, Stdio};
 /// What `make` calls for that is not part of every system.
 const NEEDS: [&str; 3] = ["bison", "flex", "bc"];
 
-pub const HEADERS: Workload =
-    Workload { name: "kernel headers", goal: Some(1.15), changed: None, run: headers };
+pub const HEADERS: Workload = Workload {
+    name: "kernel headers",
+    goal: Some(1.15),
+    changed: None,
+    forgets: false,
+    run: headers,
+};
 
 fn headers(_: &Facts, place: &mut dyn Place) -> Option<Outcome> {
     if !is_linux(place.root()) || !missing().is_empty() {

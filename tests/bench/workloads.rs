@@ -22,6 +22,8 @@ pub struct Workload {
     pub goal: Option<f64>,
     /// Where that is known.
     pub changed: Option<Changed>,
+    /// Leaves the kernel without caches, those of the other places included.
+    pub forgets: bool,
     pub run: fn(&Facts, &mut dyn Place) -> Option<Outcome>,
 }
 
@@ -30,14 +32,18 @@ const fn row(
     goal: f64,
     run: fn(&Facts, &mut dyn Place) -> Option<Outcome>,
 ) -> Workload {
-    Workload { name, goal: Some(goal), changed: None, run }
+    Workload { name, goal: Some(goal), changed: None, forgets: false, run }
 }
 
 const fn plain(name: &'static str, run: fn(&Facts, &mut dyn Place) -> Option<Outcome>) -> Workload {
-    Workload { name, goal: None, changed: None, run }
+    Workload { name, goal: None, changed: None, forgets: false, run }
 }
 
 impl Workload {
+    const fn forgetting(self) -> Self {
+        Self { forgets: true, ..self }
+    }
+
     const fn changing(self, changed: Changed) -> Self {
         Self { changed: Some(changed), ..self }
     }
@@ -65,18 +71,22 @@ pub const ALL: &[Workload] = &[
     }),
     row("find, no dentries", 3.5, |_, place| {
         forgotten(place, Caches::Dentries, |place| io::find(place.root()))
-    }),
+    })
+    .forgetting(),
     row("stat of all, no dentries", 5.0, |facts, place| {
         let all = |place: &dyn Place| io::stat_all(place.root(), &facts.shuffled);
         forgotten(place, Caches::Dentries, all)
-    }),
+    })
+    .forgetting(),
     row("find, nothing cached", 3.5, |_, place| {
         forgotten(place, Caches::All, |place| io::find(place.root()))
-    }),
+    })
+    .forgetting(),
     row("stat of all, nothing cached", 5.0, |facts, place| {
         let all = |place: &dyn Place| io::stat_all(place.root(), &facts.shuffled);
         forgotten(place, Caches::All, all)
-    }),
+    })
+    .forgetting(),
     plain("read all, fresh mount", |facts, place| {
         place.mount_anew();
         timed(|| io::read_all(place.root(), &facts.files))
